@@ -1,0 +1,1 @@
+"""Who is asking, and may they? No word of pathology in here."""

@@ -1,0 +1,303 @@
+"""Tiled TIFF slides: Aperio SVS, Philips, Leica SCN, OME-TIFF and plain tiled TIFF.
+
+The tiles lie in the file at offsets that the directories list. Where they are JPEG they are handed on byte
+for byte; everything else is decoded by tifffile. Levels, descriptions and associated images follow each
+maker's habits.
+
+tifffile and imagecodecs raise errors of many kinds on broken input, hence the wide `except` around their work.
+
+Sources: TIFF 6.0; TIFF Technical Note 2; OpenSlide's format pages (Aperio, Philips, Leica, generic TIFF);
+OME-TIFF specification 6.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from slides import metadata as stated
+from slides.errors import DamagedFile, SlideError, UnsupportedFile
+from slides.geometry import Region, Size
+from slides.jpeg import Colour
+from slides.readers.leica import find_images
+from slides.readers.samples import as_rgb
+from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
+
+_JPEG = 7
+_DEPTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
+_COLOURS = {
+    tifffile.PHOTOMETRIC.RGB: Colour.RGB,
+    tifffile.PHOTOMETRIC.YCBCR: Colour.YCBCR,
+    tifffile.PHOTOMETRIC.MINISBLACK: Colour.GREY,
+}
+
+
+class TiffSlide(Slide):
+    """A slide in a tiled TIFF.
+
+    Args:
+        path: the file.
+        format: "aperio", "philips", "leica", "ome-tiff" or "generic-tiff".
+
+    Raises:
+        UnsupportedFile: a TIFF, but not of a kind that is a slide here.
+        DamagedFile: its directories cannot be read.
+    """
+
+    def __init__(self, path: Path, *, format: str) -> None:  # noqa: A002 - the field's word
+        self.format = format
+        self._lock = threading.Lock()
+        try:
+            self._tiff = tifffile.TiffFile(path)
+        except Exception as error:
+            raise DamagedFile(_unreadable(error)) from error
+        try:
+            self._pages = self._find_levels()
+            self._file = os.open(path, os.O_RDONLY)
+        except SlideError:
+            self._tiff.close()
+            raise
+        except Exception as error:
+            self._tiff.close()
+            raise DamagedFile(_unreadable(error)) from error
+        try:
+            self.levels = tuple(_level(page, size) for page, size in zip(self._pages, self._sizes(), strict=True))
+            self.metadata = self._state()
+            self._associated = self._find_associated()
+        except SlideError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise DamagedFile(_unreadable(error)) from error
+        self.associated = frozenset(self._associated)
+
+    def _find_levels(self) -> list[Any]:
+        """The directories of the slide's levels, full resolution first."""
+        pages: list[Any] = list(self._tiff.pages)
+        if not pages:
+            raise DamagedFile("The TIFF file holds no image. Export the slide again.")
+        self._description: str = pages[0].description
+        if self.format == "leica":
+            self._images = find_images(self._description)
+            candidates = [pages[ifd] for ifd in self._images.slide_directories if ifd < len(pages)]
+        elif self.format == "ome-tiff":
+            series = self._tiff.series[0]
+            extra = [
+                f"{size} {name}"
+                for axis, size in zip(series.axes, series.shape, strict=True)
+                if size > 1 and (name := {"C": "channels", "Z": "focus planes", "T": "time points"}.get(axis))
+            ]
+            if extra:
+                raise UnsupportedFile(
+                    f"The OME-TIFF holds {' and '.join(extra)}; a slide here is one plane of red, green and blue "
+                    "or grey. Export the plane to be read."
+                )
+            candidates = [level.keyframe for level in series.levels]
+        else:
+            candidates = [pages[0], *(page for page in pages[1:] if page.is_tiled)]
+        if not candidates:
+            raise DamagedFile("The description names an image that the file does not hold. Export the slide again.")
+        base = candidates[0]
+        _require_slide(base)
+        levels = [base]
+        for page in candidates[1:]:
+            ratios = levels[-1].imagewidth / page.imagewidth, levels[-1].imagelength / page.imagelength
+            smaller = min(ratios) > 1.0 or (ratios != (1.0, 1.0) and min(ratios) == 1.0)
+            same_view = abs(base.imagewidth * page.imagelength / (base.imagelength * page.imagewidth) - 1) < 0.25
+            if page.is_tiled and smaller and (same_view or min(page.imagewidth, page.imagelength) < 64):
+                _require_slide(page)
+                levels.append(page)
+        return levels
+
+    def _sizes(self) -> list[Size]:
+        sizes = [Size(page.imagewidth, page.imagelength) for page in self._pages]
+        if self.format == "philips":
+            # Philips pads the size of every smaller level to whole tiles; the true one is a halving.
+            true = sizes[0]
+            for index, padded in enumerate(sizes[1:], start=1):
+                halvings = max(1, round(np.log2(true.width / padded.width)))
+                sizes[index] = Size(
+                    min(padded.width, max(1, true.width >> halvings)),
+                    min(padded.height, max(1, true.height >> halvings)),
+                )
+        return sizes
+
+    def _state(self) -> stated.Metadata:
+        base = self._pages[0]
+        profile = base.tags.get("InterColorProfile")
+        if self.format == "aperio":
+            found = stated.parse_aperio(self._description)
+        elif self.format == "philips":
+            found = stated.parse_philips(self._description)
+        elif self.format == "leica":
+            found = stated.parse_leica(self._description, image=self._images.slide_index, width=base.imagewidth)
+        elif self.format == "ome-tiff":
+            found = stated.parse_ome(self._description)
+        else:
+            x, y = (base.tags.get(name) for name in ("XResolution", "YResolution"))
+            unit = base.tags.get("ResolutionUnit")
+            spacing = None
+            if x and y and x.value[1] and y.value[1]:
+                spacing = stated.spacing_from_resolution(
+                    x.value[0] / x.value[1], y.value[0] / y.value[1], int(unit.value) if unit else 2
+                )
+            found = stated.Metadata(spacing=spacing)
+        return found.with_profile(bytes(profile.value) if profile else None)
+
+    def _find_associated(self) -> dict[AssociatedKind, Any]:
+        pages: list[Any] = list(self._tiff.pages)
+        found: dict[AssociatedKind, Any] = {}
+        if self.format == "aperio":
+            for index, page in enumerate(pages):
+                headline = page.description.partition("\n")[2].strip().lower()
+                if page.is_tiled:
+                    continue
+                if headline.startswith("label"):
+                    found[AssociatedKind.LABEL] = page
+                elif headline.startswith("macro"):
+                    found[AssociatedKind.MACRO] = page
+                elif index == 1:
+                    found[AssociatedKind.THUMBNAIL] = page
+        elif self.format == "philips":
+            for page in pages[1:]:
+                for kind in (AssociatedKind.LABEL, AssociatedKind.MACRO):
+                    if page.description.lower().startswith(kind.lower()):
+                        found[kind] = page
+        elif self.format == "leica" and self._images.macro_directories:
+            found[AssociatedKind.MACRO] = pages[self._images.macro_directories[-1]]
+        return found
+
+    def read(self, region: Region, *, level: int) -> Pixels:
+        self.require_region(region, level)
+        page = self._pages[level]
+        width, height = page.tilewidth, page.tilelength
+        columns = -(-page.imagewidth // width)
+        pixels = np.full((region.height, region.width, 3), 255, np.uint8)
+        for row in range(region.y // height, -(-region.bottom // height)):
+            for column in range(region.x // width, -(-region.right // width)):
+                tile = self._decode(page, row * columns + column)
+                if tile is None:
+                    continue
+                x, y = column * width - region.x, row * height - region.y
+                left, top = max(x, 0), max(y, 0)
+                right, bottom = min(x + width, region.width), min(y + height, region.height)
+                pixels[top:bottom, left:right] = tile[top - y : bottom - y, left - x : right - x]
+        return pixels
+
+    def stored_tile(self, level: int, column: int, row: int) -> bytes:
+        self.require_tile(level, column, row)
+        page = self._pages[level]
+        return self._stored(page, row * -(-page.imagewidth // page.tilewidth) + column)
+
+    def _stored(self, page: Any, index: int) -> bytes:
+        offset, count = page.dataoffsets[index], page.databytecounts[index]
+        if count == 0 or offset == 0:
+            return b""
+        stream = os.pread(self._file, count, offset)
+        if len(stream) < count:
+            raise DamagedFile(
+                f"Tile {index} should be {count} bytes at byte {offset}, but the file ends after {len(stream)} "
+                "of them. Copy the slide again from the scanner."
+            )
+        return stream
+
+    def _decode(self, page: Any, index: int) -> Pixels | None:
+        """One stored tile as RGB, shape (tile height, tile width, 3); None where nothing is stored."""
+        stream = self._stored(page, index)
+        if not stream:
+            return None
+        try:
+            samples, _, _ = page.decode(stream, index, jpegtables=page.jpegtables, _fullsize=True)
+        except Exception as error:
+            raise DamagedFile(
+                f"Tile {index} of {page.imagewidth} x {page.imagelength} px cannot be decoded "
+                f"({type(error).__name__}). Export the slide again."
+            ) from error
+        if samples is None:
+            return None
+        return as_rgb(samples[0], inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+    def read_associated(self, kind: AssociatedKind) -> Pixels:
+        page = self._associated.get(kind)
+        if page is None:
+            raise self.no_such_image(kind)
+        try:
+            with self._lock:
+                samples = page.asarray()
+        except Exception as error:
+            raise DamagedFile(f"The {kind.lower()} image cannot be decoded ({type(error).__name__}).") from error
+        return as_rgb(np.atleast_3d(samples), inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+    def check_stored(self) -> str | None:
+        length = os.fstat(self._file).st_size
+        for number, page in enumerate(self._pages):
+            offsets = np.asarray(page.dataoffsets, np.uint64)
+            ends = offsets + np.asarray(page.databytecounts, np.uint64)
+            expected = -(-page.imagewidth // page.tilewidth) * -(-page.imagelength // page.tilelength)
+            if len(offsets) < expected or len(page.databytecounts) < expected:
+                return f"Level {number} lists {len(offsets)} tiles; {expected} are needed. Export the slide again."
+            beyond = int(np.count_nonzero(ends > length))
+            if beyond:
+                return (
+                    f"{beyond} of {expected} tiles of level {number} lie beyond the end of the file: it was cut "
+                    "off on its way. Copy the slide again from the scanner."
+                )
+        return None
+
+    def close(self) -> None:
+        self._tiff.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _require_slide(page: Any) -> None:
+    """Refuse, in a sentence, directories that cannot be a slide's level."""
+    if not page.is_tiled:
+        raise UnsupportedFile(
+            "The TIFF keeps its image in strips; a slide is kept in tiles. Export it again as a tiled TIFF."
+        )
+    if page.planarconfig != tifffile.PLANARCONFIG.CONTIG and page.samplesperpixel > 1:
+        raise UnsupportedFile(
+            "The TIFF keeps red, green and blue apart; a slide keeps them together. Export it with contiguous samples."
+        )
+    greys = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    known = page.photometric in _COLOURS or page.photometric in greys
+    if not known or page.samplesperpixel not in ((1, 2) if page.photometric in greys else (3, 4)):
+        raise UnsupportedFile(
+            f"The TIFF has {page.samplesperpixel} samples per pixel of kind "
+            f"{getattr(page.photometric, 'name', page.photometric)}; a slide is red, green and blue, or grey."
+        )
+    if page.dtype not in _DEPTHS:
+        raise UnsupportedFile(f"The TIFF has samples of type {page.dtype}; a slide has unsigned 8 or 16 bits.")
+    try:
+        supported = page.compression == 1 or tifffile.TIFF.DECOMPRESSORS[page.compression] is not None
+    except KeyError:
+        supported = False
+    if not supported:
+        raise UnsupportedFile(
+            f"The TIFF is compressed in a way that is not read here (number {int(page.compression)}). Export it "
+            "with JPEG, JPEG 2000, LZW or deflate."
+        )
+
+
+def _level(page: Any, size: Size) -> Level:
+    colour = _COLOURS.get(page.photometric)
+    bits = _DEPTHS[page.dtype]
+    samples = 1 if colour == Colour.GREY else 3
+    if page.compression != _JPEG or colour is None or bits != 8 or page.samplesperpixel != samples:
+        return Level(size)
+    return Level(size, StoredJpeg(Size(page.tilewidth, page.tilelength), page.jpegtables, colour))
+
+
+def _unreadable(error: BaseException) -> str:
+    return (
+        f"The file begins as a TIFF, but its directories cannot be read ({type(error).__name__}). "
+        "Copy or export the slide again."
+    )

@@ -1,0 +1,107 @@
+"""The web application, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from cases.access.people import ensure_demo_person
+from cases.database import connect, require_safe_role, sessions, transaction
+from viewer import problems
+from viewer.api import events, health, session, slides, viewings
+from viewer.dependencies import cookie_name, require_same_origin
+from viewer.events import SlideEvents
+from viewer.headers import SecurityHeaders
+from viewer.live_viewings import REREAD, LiveViewings
+from viewer.settings import ViewerSettings
+from viewer.tiles import TileEndpoint
+from worker.storage import Storage
+
+STATIC = Path(__file__).with_name("static")
+"""The built front end; the wheel carries it, `make setup` builds it."""
+
+log = structlog.get_logger()
+
+
+def create_app(settings: ViewerSettings) -> FastAPI:
+    """The application for one process; it connects to nothing before it is started.
+
+    Raises:
+        UnsafeRole: (when started) the database role bypasses what protects the rows.
+    """
+    engine = connect(settings.database_url)
+    storage, make = Storage(settings.data), sessions(engine)
+    live = LiveViewings(make, storage)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(require_safe_role, engine)
+        if settings.demo:
+            await run_in_threadpool(_make_demo_person, app)
+        tasks = [asyncio.create_task(_reread(live)), asyncio.create_task(app.state.events.listen())]
+        yield
+        app.state.stopping.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        engine.dispose()
+
+    app = FastAPI(
+        title="Samsyn",
+        version=version("samsyn"),
+        description="Whole-slide images shared between care providers.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(require_same_origin)],
+    )
+    app.state.settings, app.state.storage, app.state.sessions = settings, storage, make
+    app.state.events = SlideEvents(settings.database_url, make)
+    app.state.stopping = asyncio.Event()
+    app.state.live_viewings = live
+    problems.install(app)
+    for router in (health.router, session.router, slides.router, viewings.router, events.router):
+        app.include_router(router)
+    app.router.routes.insert(
+        0, Route("/viewings/{rest:path}", TileEndpoint(live, cookie=cookie_name(settings)), include_in_schema=False)
+    )
+    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+    app.add_api_route("/{page:path}", read_page, include_in_schema=False, response_class=HTMLResponse)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def read_page(page: str) -> Response:
+    """Every other address is a page of the front end, which finds its own way."""
+    if page.startswith("api/"):
+        raise problems.NotFound("There is nothing at this address; /api/openapi.json lists what there is.")
+    if not (STATIC / "index.html").is_file():
+        raise problems.NotFound("The pages have not been built. Run `make setup`, or install the wheel.")
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+def _make_demo_person(app: FastAPI) -> None:
+    with transaction(app.state.sessions) as database:
+        ensure_demo_person(database)
+
+
+async def _reread(live: LiveViewings) -> None:
+    while True:
+        await asyncio.sleep(REREAD)
+        try:
+            await run_in_threadpool(live.reread)
+        except DBAPIError:
+            log.warning("the database does not answer; tiles are dark until it does")
+            live.forget_all()

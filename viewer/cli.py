@@ -1,0 +1,244 @@
+"""The command `samsyn`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from viewer.logs import configure_logs, silence_readers
+
+app = typer.Typer(
+    help="Samsyn: whole-slide images shared between care providers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+
+DataFolder = Annotated[
+    Path, typer.Option("--data", envvar="SAMSYN_DATA", help="Folder that holds everything of one installation.")
+]
+_DATA = Path("data")
+
+
+def main() -> None:
+    """Run the command line."""
+    silence_readers()
+    app()
+
+
+@app.command()
+def up(
+    data: DataFolder = _DATA,
+    port: Annotated[int, typer.Option(envvar="SAMSYN_PORT", help="Port of the web server.")] = 8080,
+    host: Annotated[str, typer.Option(envvar="SAMSYN_HOST", help="Address to listen on.")] = "127.0.0.1",
+    demo: Annotated[
+        bool, typer.Option(help="A demo account that signs in without proof. Never with patients.")
+    ] = False,
+    drawn: Annotated[bool, typer.Option(help="Draw the demo slides and bring them in.")] = False,
+    slides: Annotated[list[Path] | None, typer.Option(help="Slides or folders to bring in; may be repeated.")] = None,
+) -> None:
+    """Start the whole product on this machine: database, broker, worker, scheduler, web. Ctrl-C stops it."""
+    from viewer.up import run
+
+    raise typer.Exit(run(console, data.resolve(), host=host, port=port, demo=demo, drawn=drawn, slides=slides or []))
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Slide files, or folders that are searched for slides.")],
+    data: DataFolder = _DATA,
+    caption: Annotated[str | None, typer.Option(help="What lists call the slides. Never a patient's name.")] = None,
+    wait: Annotated[bool, typer.Option(help="Follow each slide until it is ready or refused.")] = True,
+) -> None:
+    """Bring slides into a running installation."""
+    from slides.errors import SlideError
+    from slides.files import find_slides
+    from viewer.ingest import Ingest, list_arrivals
+    from viewer.up import worker_settings
+
+    try:
+        found = [files for path in paths for files in find_slides(path)]
+    except (SlideError, OSError) as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+    arrivals = list_arrivals(found, caption=caption)
+    if not Ingest(worker_settings(console, data.resolve()), console).bring_in(arrivals, wait=wait):
+        raise typer.Exit(1)
+
+
+@app.command()
+def draw(data: DataFolder = _DATA) -> None:
+    """Draw the demo slides, made-up tissue in several stains, and bring them in."""
+    from viewer.up import bring_in_drawn, worker_settings
+
+    if not bring_in_drawn(console, worker_settings(console, data.resolve())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(file: Annotated[Path, typer.Argument(help="A slide file, or a folder of DICOM files.")]) -> None:
+    """Say what a slide file is, and whether it is whole."""
+    from slides.errors import SlideError
+    from slides.inspection import inspect as inspect_slide
+    from slides.opening import open_slide
+    from tiler.colour import judge
+    from tiler.layout import lay_out
+
+    found = inspect_slide(file)
+    table = Table(show_header=False)
+    if found.levels:
+        stated = found.metadata
+        spacing = f"{stated.spacing.x:g} x {stated.spacing.y:g} µm per pixel" if stated.spacing else "not stated"
+        table.add_row("Format", found.format)
+        table.add_row("Levels", "\n".join(str(size) for size in found.levels))
+        table.add_row("Spacing", spacing)
+        table.add_row("Objective", f"{stated.objective:g}x" if stated.objective else "not stated")
+        table.add_row("Scanner", stated.scanner or "not stated")
+        table.add_row("Scanned", stated.scanned_at.isoformat(" ") if stated.scanned_at else "not stated")
+        table.add_row("Colour profile", judge(stated.icc_profile).lower().replace("_", " "))
+        table.add_row("Other images", ", ".join(sorted(kind.lower() for kind in found.associated)) or "none")
+        try:
+            with open_slide(file) as slide:
+                layout = lay_out(slide)
+            copied = sum(level is not None for level in layout.copied)
+            table.add_row("Pyramid", f"{layout.pixel_path}, {copied} of {len(layout.copied)} levels as stored")
+        except SlideError:
+            table.add_row("Pyramid", "cannot be built")
+        console.print(table)
+    if found.finding is not None:
+        console.print(f"[red]{found.finding.code}[/]: {found.finding.sentence}")
+        raise typer.Exit(1)
+    console.print("[green]Sound[/]: a sample of every level was decoded.")
+
+
+@app.command()
+def tile(
+    file: Annotated[Path, typer.Argument(help="A slide file, or a folder of DICOM files.")],
+    out: Annotated[Path, typer.Argument(help="The pyramid to make, a BigTIFF that any pathology program opens.")],
+    threads: Annotated[
+        int | None, typer.Option(help="Threads that decode and encode; one per core by default.")
+    ] = None,
+) -> None:
+    """Make one pyramid file from one slide, without any service."""
+    from slides.errors import SlideError
+    from slides.opening import open_slide
+    from tiler.building import build
+
+    try:
+        with open_slide(file) as slide, Progress(console=console) as progress:
+            bar = progress.add_task("Levels", total=1.0)
+            built = build(slide, out, threads=threads, progress=lambda share: progress.update(bar, completed=share))
+            progress.update(bar, completed=1.0)
+    except (SlideError, OSError) as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from error
+    lossy = "" if built.psnr is None else f", {built.psnr:.1f} dB against the original"
+    console.print(
+        f"{built.levels} levels of {built.tile} px tiles, {built.byte_size / 1e6:.1f} MB, {built.pixel_path}{lossy}"
+    )
+    console.print(f"Level 0 SHA-256 {built.level0_digest}")
+
+
+@app.command()
+def doctor(
+    data: DataFolder = _DATA,
+    deep: Annotated[bool, typer.Option(help="Also read every pyramid again and compare its digest.")] = False,
+) -> None:
+    """Check an installation: services, roles, schema, and files against rows, both ways."""
+    from viewer.doctor import examine
+    from viewer.up import worker_settings
+
+    sound = True
+    for check in examine(worker_settings(console, data.resolve()), deep=deep):
+        console.print("[green]ok   [/]" if check.sound else "[red]wrong[/]", check.sentence)
+        sound = sound and check.sound
+    if not sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate(
+    url: Annotated[str, typer.Option("--owner-url", envvar="SAMSYN_OWNER_DATABASE_URL", help="As samsyn_owner.")],
+) -> None:
+    """Bring the database to the present schema, as the role that owns it."""
+    from cases.migrate import migrate as run_migrations
+
+    run_migrations(url)
+
+
+@app.command()
+def serve() -> None:
+    """Run one web server; settings come from SAMSYN_… in the environment."""
+    import uvicorn
+
+    from viewer.app import create_app
+    from viewer.settings import ViewerSettings
+
+    configure_logs()
+    settings = ViewerSettings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=3,
+    )
+
+
+@app.command()
+def work() -> None:
+    """Run one worker; settings come from SAMSYN_… in the environment."""
+    from worker.app import create_app
+    from worker.settings import WorkerSettings
+
+    configure_logs()
+    create_app(WorkerSettings()).worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+@app.command()
+def schedule() -> None:
+    """Run the scheduler; one per installation."""
+    from worker.app import create_app
+    from worker.settings import WorkerSettings
+
+    configure_logs()
+    settings = WorkerSettings()
+    place = settings.data / "run"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_app(settings).start(["beat", f"--schedule={place / 'schedule'}", "--pidfile=", "--loglevel=WARNING"])
+
+
+@app.command()
+def healthy(url: Annotated[str, typer.Argument()] = "") -> None:
+    """Ask a web server whether it is ready; exit 0 when it is. For health checks of containers."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    address = urlsplit(url or f"http://127.0.0.1:{os.environ.get('SAMSYN_PORT', '8080')}/readyz")
+    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port or 80, timeout=5)
+    try:
+        connection.request("GET", address.path or "/readyz")
+        ready = connection.getresponse().status == 200
+    except OSError:
+        ready = False
+    raise typer.Exit(0 if ready else 1)

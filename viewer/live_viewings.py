@@ -1,0 +1,109 @@
+"""The viewings this process serves tiles for, re-read from the database every second.
+
+Whatever ends a right ends its viewings in the database; here they are gone within a second, in every process,
+without anybody sending a message.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from threading import Lock
+
+from cachetools import LRUCache
+from sqlalchemy.orm import Session, sessionmaker
+
+from cases.access.sessions import digest_token
+from cases.database import transaction
+from cases.records.viewings import LiveViewing, find_live
+from slides.opening import open_slide
+from tiler.live import LiveTiles
+from tiler.pyramid import Pyramid, Tiles
+from worker.storage import Storage
+
+REREAD = 1.0
+"""Seconds between two looks at the database."""
+FORGET = 300.0
+"""Seconds after its last tile that a viewing is no longer re-read; it comes back with its next tile."""
+OPEN_SLIDES = 64
+
+
+class LiveViewings:
+    """Who may see which tiles now, and the open files they come from.
+
+    Args:
+        make: sessions of this process.
+        storage: where the files are.
+    """
+
+    def __init__(self, make: sessionmaker[Session], storage: Storage) -> None:
+        self._make, self._storage = make, storage
+        self._live: dict[uuid.UUID, LiveViewing] = {}
+        self._last_tile: dict[uuid.UUID, float] = {}
+        self._tiles: LRUCache[tuple[uuid.UUID, bool], Tiles] = LRUCache(OPEN_SLIDES)
+        self._opening = Lock()
+        self._digests: LRUCache[str, bytes] = LRUCache(4096)
+
+    def known(self, viewing_id: uuid.UUID, token: str) -> LiveViewing | None:
+        """The viewing if this process knows it to hold and the token opened it. Touches no disk."""
+        viewing = self._live.get(viewing_id)
+        if viewing is None:
+            return None
+        digest = self._digests.get(token)
+        if digest is None:
+            digest = self._digests[token] = digest_token(token)
+        if digest != viewing.token_digest:
+            return None
+        self._last_tile[viewing_id] = time.monotonic()
+        return viewing
+
+    def fetch(self, viewing_id: uuid.UUID, token: str) -> LiveViewing | None:
+        """The same, asking the database about a viewing that this process has not served yet."""
+        if viewing_id not in self._live:
+            with transaction(self._make) as session:
+                self._live.update(find_live(session, [viewing_id]))
+        return self.known(viewing_id, token)
+
+    def open_tiles(self, viewing: LiveViewing) -> Tiles | None:
+        """The open tiles of a viewing's slide, if this process has them open."""
+        return self._tiles.get((viewing.slide_image_id, viewing.has_pyramid))
+
+    def fetch_tiles(self, viewing: LiveViewing) -> Tiles:
+        """The same, opening the pyramid, or the original while there is no pyramid.
+
+        Raises:
+            SlideError: the file is damaged.
+            OSError: it is gone.
+        """
+        key = viewing.slide_image_id, viewing.has_pyramid
+        with self._opening:
+            tiles = self._tiles.get(key)
+            if tiles is None:
+                if viewing.has_pyramid:
+                    tiles = Pyramid(self._storage.pyramid(viewing.slide_image_id))
+                else:
+                    tiles = LiveTiles(open_slide(self._storage.originals.path(viewing.original_digest)))
+                self._tiles[key] = tiles
+        return tiles
+
+    def reread(self) -> None:
+        """Look again which of the viewings in use still hold."""
+        now = time.monotonic()
+        wanted = [viewing_id for viewing_id in self._live if now - self._last_tile.get(viewing_id, now) < FORGET]
+        found: dict[uuid.UUID, LiveViewing] = {}
+        if wanted:
+            with transaction(self._make) as session:
+                found = find_live(session, wanted)
+        for viewing_id in list(self._live):
+            if viewing_id in found:
+                self._live[viewing_id] = found[viewing_id]
+            else:
+                del self._live[viewing_id]
+                self._last_tile.pop(viewing_id, None)
+
+    def forget_all(self) -> None:
+        """The database cannot be asked: nobody's right is certain, so nothing is shown."""
+        self._live.clear()
+
+    def __len__(self) -> int:
+        return len(self._live)

@@ -1,0 +1,237 @@
+/** A slide in a window. The only file that knows OpenSeadragon. */
+
+import OpenSeadragon from "openseadragon";
+import type { Viewing } from "../api/client";
+import { drawerForThisComputer } from "./drawer";
+import { LARGEST_ZOOM } from "./magnification";
+import { turned, type View } from "./view";
+
+export type Watcher = {
+  /** The view moved, also in the middle of a movement. */
+  moved(view: View): void;
+  /** The view came to rest. */
+  rested(view: View): void;
+  /** Whether every tile of the view is there at the sharpness the zoom asks for. */
+  sharp(complete: boolean): void;
+  /** Tiles that could not be had so far; told each time that changes. */
+  missing(tiles: number): void;
+};
+
+export type Surroundings = {
+  stage: HTMLElement;
+  minimap: HTMLElement;
+  /** Shown first; the whole slide when null. */
+  start: View | null;
+  /** The smallest zoom that must be reachable, in CSS pixels per level-0 pixel. */
+  smallestZoom: number;
+};
+
+/** Seconds a movement takes: long enough to follow with the eye, too short to wait for. */
+const MOVEMENT_S = 0.25;
+
+/** Share of the window an arrow key moves; one field leaves a tenth of overlap. */
+const STEP = 0.12;
+const FIELD = 0.9;
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+class Tiles extends OpenSeadragon.TileSource {
+  readonly #folder: string;
+
+  constructor(viewing: Viewing) {
+    const size = viewing.slide.size;
+    if (!size) throw new Error("A slide without a size was opened for viewing.");
+    super({
+      width: size.width,
+      height: size.height,
+      tileSize: viewing.tile_size,
+      tileOverlap: 0,
+      minLevel: 0,
+      maxLevel: viewing.levels - 1,
+    });
+    this.#folder = viewing.dzi.replace(/\.dzi$/, "_files");
+  }
+
+  override getTileUrl(level: number, column: number, row: number): string {
+    return `${this.#folder}/${level}/${column}_${row}.jpg`;
+  }
+}
+
+export class Microscope {
+  readonly #viewer: OpenSeadragon.Viewer;
+  readonly #watcher: Watcher;
+  readonly #smallestZoom: number;
+  readonly #missing = new Set<OpenSeadragon.Tile>();
+
+  constructor(viewing: Viewing, { stage, minimap, start, smallestZoom }: Surroundings, watcher: Watcher) {
+    this.#watcher = watcher;
+    this.#smallestZoom = smallestZoom;
+    const viewer = OpenSeadragon({
+      element: stage,
+      drawer: drawerForThisComputer(),
+      tileSources: new Tiles(viewing),
+      // As <img>, so that embedded colour profiles apply.
+      loadTilesWithAjax: false,
+      tileRetryMax: 2,
+      tileRetryDelay: 1500,
+      // Straight to the sharp level, never through a series of blurred ones.
+      immediateRender: true,
+      blendTime: 0,
+      imageSmoothingEnabled: true,
+      maxZoomPixelRatio: LARGEST_ZOOM,
+      visibilityRatio: 0.2,
+      preserveImageSizeOnResize: true,
+      animationTime: calm.matches ? 0 : MOVEMENT_S,
+      springStiffness: 8,
+      zoomPerScroll: 1.25,
+      maxTilesPerFrame: 4,
+      tabIndex: -1,
+      showNavigationControl: false,
+      showNavigator: true,
+      navigatorElement: minimap,
+      navigatorDrawer: "canvas",
+      // Upright at any rotation: it tells where on the glass one is.
+      navigatorRotate: false,
+      navigatorBackground: "transparent",
+      navigatorOpacity: 1,
+      navigatorBorderColor: "transparent",
+      navigatorDisplayRegionColor: "#4b3f9e",
+      gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, flickEnabled: false },
+      gestureSettingsTouch: { pinchRotate: false, flickEnabled: true },
+      gestureSettingsPen: { clickToZoom: false, dblClickToZoom: true },
+    });
+    this.#viewer = viewer;
+
+    viewer.addHandler("open", () => {
+      this.#limit();
+      if (start === null) viewer.viewport.goHome(true);
+      else this.show(start, true);
+      viewer.world.getItemAt(0).addHandler("fully-loaded-change", (event) => {
+        watcher.sharp(event.fullyLoaded);
+      });
+      this.#tell();
+      watcher.rested(this.view);
+    });
+    viewer.addHandler("resize", () => this.#limit());
+    viewer.addHandler("viewport-change", () => this.#tell());
+    viewer.addHandler("animation", () => this.#tell());
+    viewer.addHandler("rotate", () => this.#tell());
+    viewer.addHandler("animation-finish", () => {
+      this.#tell();
+      watcher.rested(this.view);
+    });
+    viewer.addHandler("tile-load-failed", ({ tile }) => {
+      this.#missing.add(tile);
+      watcher.missing(this.#missing.size);
+    });
+    viewer.addHandler("tile-loaded", ({ tile }) => {
+      if (this.#missing.delete(tile)) watcher.missing(this.#missing.size);
+    });
+    // Keys are the page's business: one list of shortcuts, one switch for them.
+    viewer.addHandler("canvas-key", (event) => {
+      event.preventDefaultAction = true;
+    });
+  }
+
+  get #image(): OpenSeadragon.TiledImage {
+    return this.#viewer.world.getItemAt(0);
+  }
+
+  get #open(): boolean {
+    return this.#viewer.world.getItemCount() > 0;
+  }
+
+  get view(): View {
+    const { viewport } = this.#viewer;
+    const centre = this.#image.viewportToImageCoordinates(viewport.getCenter(true));
+    return {
+      x: centre.x,
+      y: centre.y,
+      zoom: this.#image.viewportToImageZoom(viewport.getZoom(true)),
+      rotation: turned(viewport.getRotation(true)),
+    };
+  }
+
+  show(view: View, immediately = calm.matches): void {
+    if (!this.#open) return;
+    const { viewport } = this.#viewer;
+    this.#turnTo(view.rotation, immediately);
+    viewport.zoomTo(this.#image.imageToViewportZoom(view.zoom), undefined, immediately);
+    viewport.panTo(this.#image.imageToViewportCoordinates(view.x, view.y), immediately);
+    viewport.applyConstraints(immediately);
+  }
+
+  /** To a zoom in CSS pixels per level-0 pixel, around the middle of the window. */
+  zoomTo(zoom: number): void {
+    if (!this.#open) return;
+    this.#viewer.viewport.zoomTo(this.#image.imageToViewportZoom(zoom), undefined, calm.matches);
+    this.#viewer.viewport.applyConstraints(calm.matches);
+  }
+
+  zoomBy(factor: number): void {
+    if (!this.#open) return;
+    this.#viewer.viewport.zoomBy(factor, undefined, calm.matches);
+    this.#viewer.viewport.applyConstraints(calm.matches);
+  }
+
+  fit(): void {
+    if (this.#open) this.#viewer.viewport.goHome(calm.matches);
+  }
+
+  /** By a step, or by a whole field of view; right and down are positive. */
+  pan(right: -1 | 0 | 1, down: -1 | 0 | 1, by: "step" | "field"): void {
+    if (!this.#open) return;
+    const { viewport } = this.#viewer;
+    const window = viewport.getContainerSize();
+    const share = by === "step" ? STEP : FIELD;
+    const pixels = new OpenSeadragon.Point(right * window.x * share, down * window.y * share);
+    viewport.panBy(viewport.deltaPointsFromPixels(pixels), calm.matches);
+    viewport.applyConstraints(calm.matches);
+  }
+
+  /** Clockwise, in degrees. */
+  rotateBy(degrees: number): void {
+    if (this.#open) this.#viewer.viewport.rotateBy(degrees, undefined, calm.matches);
+  }
+
+  rotateTo(degrees: number): void {
+    if (this.#open) this.#turnTo(degrees, calm.matches);
+  }
+
+  /** Ask anew for the tiles that failed. */
+  fetchAgain(): void {
+    if (!this.#open || this.#missing.size === 0) return;
+    for (const tile of this.#missing) tile.exists = true;
+    this.#missing.clear();
+    this.#watcher.sharp(false);
+    this.#watcher.missing(0);
+    // Without a change OpenSeadragon does not look for tiles anew; an absent clip counts as one.
+    this.#image.setClip(null);
+  }
+
+  destroy(): void {
+    this.#viewer.destroy();
+  }
+
+  /** By the shorter way round. */
+  #turnTo(degrees: number, immediately: boolean): void {
+    const { viewport } = this.#viewer;
+    const from = viewport.getRotation(false);
+    const turn = turned(degrees - from + 180) - 180;
+    viewport.rotateTo(from + turn, undefined, immediately);
+  }
+
+  #limit(): void {
+    if (!this.#open) return;
+    const { viewport } = this.#viewer;
+    const zoom = Math.min(
+      viewport.getHomeZoom() * 0.5,
+      this.#image.imageToViewportZoom(this.#smallestZoom),
+    );
+    (viewport as { minZoomLevel?: number | null }).minZoomLevel = zoom;
+  }
+
+  #tell(): void {
+    if (this.#open) this.#watcher.moved(this.view);
+  }
+}

@@ -1,0 +1,81 @@
+"""The Celery application: the doorbell. Every message names one row; the row says what is to be done.
+
+There is no result backend, and a message is acknowledged before its work: what a dying worker leaves behind is
+found by its lease, not by redelivery, which with Redis may come an hour late or twice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import uuid
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init
+from sqlalchemy.orm import Session, sessionmaker
+
+from cases.database import connect, sessions
+from worker.preparation import Preparation
+from worker.queues import PREPARE, PYRAMIDS, QUEUES, SWEEP, SWEEPING, VERIFICATION, ring
+from worker.settings import WorkerSettings
+from worker.storage import Storage
+from worker.sweeping import EVERY, sweep
+
+
+class _Process:
+    """What one worker process keeps open; made at its first task, hence after the fork."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        return sessions(connect(self._settings.database_url, connections=3))
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        return Preparation(self.sessions, Storage(self._settings.data))
+
+
+def create_app(settings: WorkerSettings) -> Celery:
+    """The application for workers, the scheduler, and everybody who rings."""
+    app = Celery("samsyn", broker=settings.redis_url)
+    app.conf.update(
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_queues=QUEUES,
+        task_create_missing_queues=False,
+        task_default_queue=VERIFICATION,
+        worker_concurrency=settings.processes,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1},
+        beat_schedule={
+            "sweep": {"task": SWEEP, "schedule": EVERY, "options": {"queue": SWEEPING, "expires": EVERY}},
+        },
+    )
+    process = _Process(settings)
+
+    @app.task(name=PREPARE)
+    def prepare(slide_id: str) -> None:
+        if process.preparation.advance(uuid.UUID(slide_id)):
+            ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)
+
+    @app.task(name=SWEEP)
+    def sweep_rows() -> None:
+        sweep(app, process.sessions)
+
+    return app
+
+
+@worker_process_init.connect
+def die_with_parent(**_: Any) -> None:
+    """In each pool process: do not outlive a worker that was killed. Linux only; prctl(2), PR_SET_PDEATHSIG."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)

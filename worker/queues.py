@@ -1,0 +1,37 @@
+"""The queues, and ringing the bell for a row. Losing a message loses nothing: the sweeper rings again."""
+
+from __future__ import annotations
+
+import uuid
+
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+VERIFICATION = "verification"
+PYRAMIDS = "pyramids"
+SWEEPING = "sweeping"
+QUEUES = tuple(Queue(name) for name in (VERIFICATION, PYRAMIDS, SWEEPING))
+"""All of them; every worker listens to all."""
+
+PREPARE = "samsyn.prepare"
+SWEEP = "samsyn.sweep"
+
+
+def ring(app: Celery, slide_id: uuid.UUID, *, queue: str) -> bool:
+    """Ask a worker to look at a slide image's row now.
+
+    Returns:
+        Whether the broker took the message. When it did not, the sweeper will ask again.
+    """
+    try:
+        app.send_task(PREPARE, args=[str(slide_id)], queue=queue, retry=False)
+    except OperationalError:
+        return False
+    return True
+
+
+def waiting(app: Celery, queue: str) -> int:
+    """Messages that wait in a queue."""
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        return int(channel.queue_declare(queue, passive=False).message_count)  # type: ignore[attr-defined]
