@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
 from slides.errors import EmptyFile, UnsupportedFile
-from slides.readers.dicom import is_dicom
+from slides.opening import is_dicom
 
 SUFFIXES = frozenset(
     ".bif .czi .dcm .mrxs .ndpi .scn .svs .svslide .tif .tiff .btf .tf8 .vms .vmu".split()  # noqa: SIM905
@@ -85,6 +82,10 @@ def _slides_in(folder: Path) -> Iterator[SlideFiles]:
 
 
 def _series(file: Path) -> str:
+    # Imported when a DICOM slide comes: it takes a while to load.
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
     try:
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
     except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, NotImplementedError):

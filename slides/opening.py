@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import openslide
+import tifffile
 
 from slides.errors import DamagedFile, EmptyFile, UnsupportedFile
-from slides.readers.dicom import DicomSlide, is_dicom
 from slides.readers.leica import SeveralAreas
 from slides.readers.openslide import OpenSlideSlide
 from slides.readers.tiff import TiffSlide
@@ -56,13 +56,13 @@ def open_slide(path: Path) -> Slide:
             raise EmptyFile("The folder is empty. Copy the slide's files into it.")
         if not any(is_dicom(file) for file in files):
             raise UnsupportedFile("The folder holds no DICOM files; open other slides by their file.")
-        return DicomSlide(path)
+        return _open_dicom(path)
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
         raise EmptyFile("The file is empty (0 bytes). Copy it again from the scanner.")
     if is_dicom(path):
-        return DicomSlide(path)
+        return _open_dicom(path)
     vendor = openslide.OpenSlide.detect_format(path)
     if start in _TIFF_STARTS and (vendor is None or vendor in _TIFF_FORMATS):
         format_ = vendor or ("ome-tiff" if _is_ome(path) else "generic-tiff")
@@ -80,9 +80,20 @@ def open_slide(path: Path) -> Slide:
     )
 
 
-def _is_ome(path: Path) -> bool:
-    import tifffile
+def is_dicom(path: Path) -> bool:
+    """Whether a file carries DICOM's mark after its preamble. Source: DICOM PS3.10 section 7.1."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
+
+def _open_dicom(path: Path) -> Slide:
+    # Imported when a DICOM slide comes: its libraries take half a second to load.
+    from slides.readers.dicom import DicomSlide
+
+    return DicomSlide(path)
+
+
+def _is_ome(path: Path) -> bool:
     try:
         with tifffile.TiffFile(path) as tiff:
             return bool(tiff.is_ome)

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.progress import Progress, TaskID
 
 from cases.access.people import DEMO_PERSON
 from slides.drawing.catalogue import DEMO_SLIDES, draw_demo_slide
@@ -124,6 +125,10 @@ def bring_in_drawn(console: Console, settings: WorkerSettings) -> bool:
             yield Arrival(gather(path), demo.caption_sv)
 
     return ingest.bring_in(arrivals())
+
+
+def _show(progress: Progress, bar: TaskID, done: int, total: int) -> None:
+    progress.update(bar, completed=done, total=total)
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -29,8 +29,8 @@ Encoding = Literal["YCbCr 4:2:0", "RGB 4:4:4"]
 do: only the photometric tag says that it is RGB."""
 Progress = Callable[[int, int], None]
 
-_BIG_BYTES = 1 << 30
-"""Pixels of this many bytes could, compressed, pass what classic TIFF can address with safety."""
+_BIG_BYTES = 1 << 28
+"""Slides with more bytes of pixels are written as BigTIFF, long before classic TIFF ends at 4 GB."""
 _TILES_AT_ONCE = 4
 _LIBRARY = "Aperio Image Library v12.0.15 "
 _DATE = "Date = 03/14/26|Time = 09:26:53|Time Zone = GMT+0100"

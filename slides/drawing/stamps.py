@@ -227,15 +227,17 @@ def _epithelium(kind: Kind, angle: int, pixel_um: float, seed: list[int]) -> _Dr
     }[kind]
     tall *= chance.uniform(0.96, 1.03)
     goblet = kind == Kind.GOBLET
-    bench = _bench(angle, (-2.0, tall + 1.5), wide + (6.0 if goblet else 3.0), pixel_um, seed)
+    bench = _bench(angle, (-2.0, tall + 1.5), wide + (6.5 if goblet else 5.5), pixel_um, seed)
     along, across = bench.along, bench.across
     dome = along + 0.14 * across**2
-    body = bench.cover(np.maximum(-along, dome - tall), 0.6) * bench.cover(np.abs(across) - wide / 2 - 0.7, 0.8)
-    border = np.exp(-((np.abs(across) - wide / 2) ** 2) / 0.35)
+    # A little broader at the base, so that no gap shows where a wall bends.
+    aside = np.abs(across) - wide / 2 - 1.6 * np.clip(1 - along / tall, 0, 1) ** 2
+    body = bench.cover(np.maximum(-along, dome - tall), 0.6) * bench.cover(aside - 0.7, 0.8)
+    border = np.exp(-(aside**2) / 0.35)
     top = np.exp(-((dome - tall + 0.5) ** 2) / 0.7)
     pink = body * (104 + 16 * along / tall + 26 * border + 44 * top + 9 * bench.speckle(0.8))
     blue = body * (34 - 14 * along / tall + 7 * bench.speckle(1.3))
-    membrane = bench.cover(np.abs(along + 0.6) - 0.5) * bench.cover(np.abs(across) - wide / 2 - 0.6)
+    membrane = bench.cover(np.abs(along + 0.6) - 0.5) * bench.cover(aside - 0.6)
     pink, mucus = np.maximum(pink, 132 * membrane), 62 * membrane
     at += chance.uniform(-0.9, 1.6)
     outside = bench.ellipse(at, long * chance.uniform(0.88, 1.1), broad * chance.uniform(0.88, 1.05))

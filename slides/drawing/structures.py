@@ -189,7 +189,7 @@ def gland(
         cells.variant[rng.random(len(place)) < dividing(share)] += MARKED
     cells = cells.taken(np.argsort(cells.kind == Kind.GOBLET, kind="stable"))
     step = max(int(radius_um / 18), 1)
-    parts = [holes(spine[::step], radius[::step] + 1.2), holes(spine[-1:], radius[-1:] + 1.2), cells]
+    parts = [holes(spine[::step], radius[::step] + 0.4), holes(spine[-1:], radius[-1:] + 0.4), cells]
     if goblets:
         threads = spine[rng.random(len(spine)) < 0.06]
         parts.append(marks(Kind.MUCUS, threads, rng.uniform(0, 6.3, len(threads)), rng))

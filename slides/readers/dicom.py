@@ -165,9 +165,3 @@ class DicomSlide(Slide):
 
     def close(self) -> None:
         self._wsi.close()
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file carries DICOM's mark after its preamble. Source: DICOM PS3.10 section 7.1."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"

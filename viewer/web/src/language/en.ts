@@ -52,7 +52,7 @@ export const en: Texts = {
   slide: {
     name: (number) => `Slide ${number}`,
     noCaption: "No caption",
-    noPicture: "No picture yet",
+    noPicture: "No picture",
     state: {
       received: "Received",
       verifying: "Being checked",

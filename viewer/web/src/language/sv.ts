@@ -50,7 +50,7 @@ export const sv = {
   slide: {
     name: (number: number) => `Glas ${number}`,
     noCaption: "Utan märkning",
-    noPicture: "Ingen bild ännu",
+    noPicture: "Ingen bild",
     state: {
       received: "Mottaget",
       verifying: "Kontrolleras",

@@ -9,8 +9,7 @@ const decimalsFor = (value: number): number => (value < 1 ? 2 : value < 10 ? 1 :
 /** "20×", or "50 %" of full resolution where nothing else is known. */
 export function powerIn(language: typeof Language, power: number, ground: Ground): string {
   if (ground.by === "pixels") {
-    const share = power / ground.atFull;
-    return language.percent(share, decimalsFor(share * 100));
+    return language.percent(power / ground.atFull, 1);
   }
   return language.texts.viewer.magnify(language.number(power, decimalsFor(power)));
 }

