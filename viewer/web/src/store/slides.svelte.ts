@@ -18,6 +18,8 @@ class SlidesStore {
   line = $state<"connecting" | "up" | "lost">("connecting");
   /** Counts the times the line came up: whoever holds something open can look after it then. */
   connections = $state(0);
+  /** Where the list is taken up again after the viewer. */
+  lastOpened: string | null = null;
 
   get(id: string): Slide | undefined {
     return this.#byId.get(id);
