@@ -112,6 +112,8 @@ def bring_in_drawn(console: Console, settings: WorkerSettings) -> bool:
     ingest = Ingest(settings, console)
     folder = settings.data / "drawn"
     folder.mkdir(exist_ok=True)
+    for unfinished in folder.glob(".*.part"):
+        unfinished.unlink()
 
     def arrivals() -> Iterator[Arrival]:
         for demo in DEMO_SLIDES:

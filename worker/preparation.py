@@ -34,6 +34,7 @@ from slides.opening import open_slide
 from slides.preview import draw_macro, draw_thumbnail
 from tiler.building import build
 from tiler.colour import judge
+from tiler.layout import lay_out
 from worker.lease import Lease
 from worker.storage import Storage, write_whole
 
@@ -103,13 +104,15 @@ class Preparation:
         with open_slide(original) as slide:
             write_whole(self._storage.preview(slide_id, "thumbnail"), draw_thumbnail(slide))
             macro = draw_macro(slide)
+            grid = lay_out(slide).grid
         if macro is not None:
             write_whole(self._storage.preview(slide_id, "macro"), macro)
         stated = found.metadata
         return SlideFacts(
             format=found.format or "",
-            width=found.levels[0].width,
-            height=found.levels[0].height,
+            width=grid.size.width,
+            height=grid.size.height,
+            tile_size=grid.tile,
             spacing_x=stated.spacing.x if stated.spacing else None,
             spacing_y=stated.spacing.y if stated.spacing else None,
             objective=stated.objective,

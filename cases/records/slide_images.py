@@ -70,6 +70,7 @@ class SlideImage(Base):
         progress: share of the step under way that is done, 0 to 1.
         reason_code, reason: why it is quarantined or has no pyramid, for translation and in a sentence.
         width, height: of the full-resolution canvas in pixels.
+        tile_size: side of its tiles in pixels, the same before and after its pyramid is built.
         spacing_x, spacing_y: of level-0 pixels in micrometres; None where the file does not state them.
         objective: magnification, as the file states it.
         scanned_at: ISO 8601 as the file states it; with an offset only where the file gives one.
@@ -106,6 +107,7 @@ class SlideImage(Base):
     format: Mapped[str | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
+    tile_size: Mapped[int | None]
     spacing_x: Mapped[float | None]
     spacing_y: Mapped[float | None]
     objective: Mapped[float | None]
@@ -158,6 +160,7 @@ class SlideFacts:
     format: str
     width: int
     height: int
+    tile_size: int
     spacing_x: float | None
     spacing_y: float | None
     objective: float | None

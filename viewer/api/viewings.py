@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from cases.records import viewings
+from slides.geometry import Size
+from tiler.grid import Grid
 from viewer.api.slides import Slide, find_slide, show
 from viewer.dependencies import Database, SignedIn
 from viewer.problems import NotFound
@@ -27,12 +29,16 @@ class OpenedViewing(BaseModel):
 
     Attributes:
         dzi: address of the descriptor; the tiles lie beside it.
+        tile_size: side of its tiles in pixels; they do not overlap.
+        levels: deep-zoom levels there are, from one pixel to full resolution.
         intended_use: what this viewer may be relied on for.
     """
 
     id: uuid.UUID
     slide: Slide
     dzi: str
+    tile_size: int
+    levels: int
     intended_use: Literal["COMMUNICATION"] = "COMMUNICATION"
 
 
@@ -48,7 +54,14 @@ def create_viewing(body: OpenSlide, database: Database, signed_in: SignedIn) -> 
     """Open a slide. The viewing holds until it is closed, the session ends or the right does."""
     slide = find_slide(database, body.slide_id)
     viewing = viewings.open_viewing(database, slide, by=signed_in)
-    return OpenedViewing(id=viewing.id, slide=show(slide), dzi=f"/viewings/{viewing.id}/slide.dzi")
+    grid = Grid(Size(slide.width or 1, slide.height or 1), slide.tile_size or 1)
+    return OpenedViewing(
+        id=viewing.id,
+        slide=show(slide),
+        dzi=f"/viewings/{viewing.id}/slide.dzi",
+        tile_size=grid.tile,
+        levels=grid.last_level + 1,
+    )
 
 
 @router.get("/{viewing_id}")

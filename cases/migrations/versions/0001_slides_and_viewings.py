@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("format", sa.String),
         sa.Column("width", sa.Integer),
         sa.Column("height", sa.Integer),
+        sa.Column("tile_size", sa.Integer),
         sa.Column("spacing_x", sa.Float),
         sa.Column("spacing_y", sa.Float),
         sa.Column("objective", sa.Float),
