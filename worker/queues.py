@@ -5,14 +5,15 @@ from __future__ import annotations
 import uuid
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 VERIFICATION = "verification"
 PYRAMIDS = "pyramids"
 SWEEPING = "sweeping"
-QUEUES = tuple(Queue(name) for name in (VERIFICATION, PYRAMIDS, SWEEPING))
-"""All of them; every worker listens to all."""
+_EXCHANGE = Exchange("samsyn", type="direct")
+QUEUES = tuple(Queue(name, _EXCHANGE, routing_key=name) for name in (VERIFICATION, PYRAMIDS, SWEEPING))
+"""All of them; every worker listens to all. A queue without a key of its own would get every message."""
 
 PREPARE = "samsyn.prepare"
 SWEEP = "samsyn.sweep"
