@@ -1,6 +1,4 @@
-/** Which of OpenSeadragon's drawers suits this computer. */
-
-export type Drawer = "canvas" | "webgl";
+/** Which of OpenSeadragon's drawers suit this computer. */
 
 /** Renderers that compute on the processor: there the plain canvas is ten times faster. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
@@ -15,14 +13,16 @@ function renderer(): string | null {
   return typeof name === "string" ? name : null;
 }
 
-let chosen: Drawer | undefined;
+export type Drawer = "webgl" | "canvas";
 
-/** `?drawer=canvas` in the address settles it, for tests. */
-export function drawerForThisComputer(): Drawer {
-  if (new URLSearchParams(location.search).get("drawer") === "canvas") return "canvas";
-  if (chosen === undefined) {
+let drawers: Drawer[] | undefined;
+
+/** In order of preference. `?drawer=canvas` in the address settles it, for tests. */
+export function drawersForThisComputer(): Drawer[] {
+  if (new URLSearchParams(location.search).get("drawer") === "canvas") return ["canvas"];
+  if (drawers === undefined) {
     const name = renderer();
-    chosen = name === null || SOFTWARE.test(name) ? "canvas" : "webgl";
+    drawers = name === null || SOFTWARE.test(name) ? ["canvas"] : ["webgl", "canvas"];
   }
-  return chosen;
+  return drawers;
 }

@@ -2,7 +2,7 @@
 
 import OpenSeadragon from "openseadragon";
 import type { Viewing } from "../api/client";
-import { drawerForThisComputer } from "./drawer";
+import { drawersForThisComputer } from "./drawer";
 import { LARGEST_ZOOM } from "./magnification";
 import { turned, type View } from "./view";
 
@@ -68,7 +68,7 @@ export class Microscope {
     this.#smallestZoom = smallestZoom;
     const viewer = OpenSeadragon({
       element: stage,
-      drawer: drawerForThisComputer(),
+      drawer: drawersForThisComputer(),
       tileSources: new Tiles(viewing),
       // As <img>, so that embedded colour profiles apply.
       loadTilesWithAjax: false,

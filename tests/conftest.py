@@ -1,0 +1,97 @@
+"""Real services for every test: one PostgreSQL for the whole run, and the product's processes on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from cases.migrate import migrate
+from makers import folder_for_everyone
+from product import Database, Product, cloned
+from viewer.embedded import EmbeddedPostgreSQL, addresses
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Path]:
+    """The data folder of this run's PostgreSQL."""
+    with folder_for_everyone() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(cluster: Path) -> Iterator[EmbeddedPostgreSQL]:
+    """A running PostgreSQL whose database `samsyn` is migrated and a template: nobody stays connected to it."""
+    with EmbeddedPostgreSQL(cluster) as running:
+        migrate(addresses(cluster).owner_database_url)
+        yield running
+
+
+@pytest.fixture
+def database(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database]:
+    """A migrated, empty database for one test."""
+    with cloned(postgresql, cluster) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_database(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database]:
+    """A migrated, empty database for the tests of one file."""
+    with cloned(postgresql, cluster) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def quiet_database(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database]:
+    """A migrated database in which nothing is ever committed."""
+    with cloned(postgresql, cluster) as database:
+        yield database
+
+
+@pytest.fixture
+def session(quiet_database: Database) -> Iterator[Session]:
+    """A session as the owner of the tables, rolled back at the end."""
+    yield from _rolled_back(quiet_database, "samsyn_owner")
+
+
+@pytest.fixture
+def app_session(quiet_database: Database) -> Iterator[Session]:
+    """A session as the web's role, rolled back at the end."""
+    yield from _rolled_back(quiet_database, "samsyn_app")
+
+
+@pytest.fixture
+def worker_session(quiet_database: Database) -> Iterator[Session]:
+    """A session as the worker's role, rolled back at the end."""
+    yield from _rolled_back(quiet_database, "samsyn_worker")
+
+
+def _rolled_back(database: Database, role: str) -> Iterator[Session]:
+    with database.engine(role) as engine, engine.connect() as connection:
+        outer = connection.begin()
+        with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
+            yield session
+        outer.rollback()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder for one test."""
+    with folder_for_everyone() as folder:
+        yield folder
+
+
+@pytest.fixture
+def product(folder: Path, database: Database) -> Iterator[Product]:
+    """The product for one test; its processes are started by the test and end with it."""
+    with Product(folder, database) as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def module_product(module_database: Database) -> Iterator[Product]:
+    """The product for the tests of one file."""
+    with folder_for_everyone() as folder, Product(folder, module_database) as product:
+        yield product
