@@ -33,12 +33,11 @@ class Archive:
     """Originals in one folder of a local disk.
 
     Args:
-        root: is made when it is missing.
+        root: made when the first original comes.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     def store(self, files: SlideFiles, *, progress: Callable[[int], None] | None = None) -> Original:
         """Copy a slide's files in, hashing them on the way; the same content twice is kept once.
@@ -52,6 +51,7 @@ class Archive:
             DamagedFile: a file changed while it was copied.
             OSError: the disk is full or refuses. Nothing is left behind.
         """
+        self.root.mkdir(parents=True, exist_ok=True)
         incoming = Path(tempfile.mkdtemp(prefix="incoming.", dir=self.root))
         try:
             hashes, total = [], 0
@@ -64,7 +64,7 @@ class Archive:
                 manifest = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes))
                 whole = hashlib.sha256(manifest.encode()).hexdigest()
             place = self._folder(whole)
-            place.parent.mkdir(mode=0o750, exist_ok=True)
+            place.parent.mkdir(exist_ok=True)
             if not place.exists():
                 for folder in [incoming, *(entry for entry in incoming.rglob("*") if entry.is_dir())]:
                     _sync(folder)

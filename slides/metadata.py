@@ -66,8 +66,13 @@ def parse_aperio(description: str) -> Metadata:
 def parse_philips(description: str) -> Metadata:
     """Read the XML of a Philips TIFF (DICOM attributes by name)."""
     root = _xml(description, "Philips")
-    stated = {node.get("Name"): (node.text or "").strip() for node in root.iter("Attribute") if len(node) == 0}
-    rows_columns = [_number(text) for text in re.findall(r'[^"\s]+', stated.get("DICOM_PIXEL_SPACING", ""))]
+    stated = _philips_attributes(root)
+    # The label, the macro image and every level state a spacing too; full resolution's stands first in the slide.
+    slides = [node for node in root.iter("DataObject") if _philips_attributes(node).get("PIM_DP_IMAGE_TYPE") == "WSI"]
+    spacings = [
+        node.text or "" for slide in slides for node in slide.iter() if node.get("Name") == "DICOM_PIXEL_SPACING"
+    ]
+    rows_columns = [_number(text) for text in re.findall(r'[^"\s]+', spacings[0] if spacings else "")]
     spacing = None
     if len(rows_columns) == 2 and rows_columns[0] and rows_columns[1]:
         spacing = Spacing(rows_columns[1] * 1000, rows_columns[0] * 1000)
@@ -78,6 +83,11 @@ def parse_philips(description: str) -> Metadata:
         scanner=" ".join(word for word in words if word) or None,
         scanned_at=parse_dicom_moment(stated.get("DICOM_ACQUISITION_DATETIME", "")),
     )
+
+
+def _philips_attributes(node: Element) -> dict[str, str]:
+    """What one object of a Philips description states itself, without the objects inside it."""
+    return {item.get("Name", ""): (item.text or "").strip() for item in node.findall("Attribute") if len(item) == 0}
 
 
 def parse_leica(description: str, *, image: int, width: int) -> Metadata:

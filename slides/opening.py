@@ -23,17 +23,6 @@ _COMPANIONS = {
     "folder.",
 }
 _TIFF_FORMATS = {"aperio", "philips", "leica", "generic-tiff"}
-_OTHER_FORMATS = {
-    "dicom": "dicom",
-    "hamamatsu": "hamamatsu",
-    "mirax": "mirax",
-    "sakura": "sakura",
-    "trestle": "trestle",
-    "ventana": "ventana",
-    "zeiss": "zeiss",
-    "philips": "philips",
-    "synthetic": "synthetic",
-}
 
 
 def open_slide(path: Path) -> Slide:

@@ -66,6 +66,7 @@ class BigTiffWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
         for stale in path.parent.glob(f"{path.name}.*.partial"):
             stale.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
@@ -142,7 +143,6 @@ class BigTiffWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._partial.chmod(0o640)
         self._partial.replace(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,8 @@ class Pyramid:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY)
+        # Whoever still holds the pyramid may read on; the file is closed when nobody does, or by close().
+        self._close = weakref.finalize(self, os.close, self._file)
         try:
             self._directories = read_directories(self._file)
             self.grid = Grid(self._directories[0].size, self._directories[0].tile)
@@ -51,7 +54,7 @@ class Pyramid:
             profile = embeddable(self._directories[0].icc_profile)
             self._frames = [self._frame(directory, profile) for directory in self._directories]
         except BaseException:
-            os.close(self._file)
+            self._close()
             raise
         # Plain lists answer an index faster than arrays: this is the hottest line of the product.
         self._offsets = [directory.offsets.tolist() for directory in self._directories]
@@ -98,8 +101,8 @@ class Pyramid:
         return self._frames[halvings].complete(self.stored(halvings, column, row))
 
     def close(self) -> None:
-        """Give the file back."""
-        os.close(self._file)
+        """Give the file back. Closing twice is allowed."""
+        self._close()
 
 
 def cut(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:

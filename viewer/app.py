@@ -11,12 +11,12 @@ from pathlib import Path
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
-from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from cases.access.people import ensure_demo_person
+from cases.access.sessions import end_demo_sessions
 from cases.database import connect, require_safe_role, sessions, transaction
 from viewer import problems
 from viewer.api import events, health, session, slides, viewings
@@ -47,8 +47,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(require_safe_role, engine)
-        if settings.demo:
-            await run_in_threadpool(_make_demo_person, app)
+        await run_in_threadpool(_settle_demo, app)
         tasks = [asyncio.create_task(_reread(live)), asyncio.create_task(app.state.events.listen())]
         yield
         app.state.stopping.set()
@@ -92,16 +91,21 @@ def read_page(page: str) -> Response:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
-def _make_demo_person(app: FastAPI) -> None:
+def _settle_demo(app: FastAPI) -> None:
+    """Make the demo account, or, where demo mode was on once, end what was opened without proof."""
     with transaction(app.state.sessions) as database:
-        ensure_demo_person(database)
+        if app.state.settings.demo:
+            ensure_demo_person(database)
+        else:
+            end_demo_sessions(database)
 
 
 async def _reread(live: LiveViewings) -> None:
     while True:
-        await asyncio.sleep(REREAD)
         try:
             await run_in_threadpool(live.reread)
-        except DBAPIError:
-            log.warning("the database does not answer; tiles are dark until it does")
+        except Exception:
+            # Whatever it was: this loop is what ends rights, so it must not end itself.
+            log.warning("the database does not answer; tiles are dark until it does", exc_info=True)
             live.forget_all()
+        await asyncio.sleep(REREAD)

@@ -199,11 +199,21 @@ def serve() -> None:
 @app.command()
 def work() -> None:
     """Run one worker; settings come from SAMSYN_… in the environment."""
+    from cases.database import UnsafeRole, connect, require_safe_role
     from worker.app import create_app
     from worker.settings import WorkerSettings
 
     configure_logs()
-    create_app(WorkerSettings()).worker_main(
+    settings = WorkerSettings()
+    engine = connect(settings.database_url, connections=1)
+    try:
+        require_safe_role(engine)
+    except UnsafeRole as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from error
+    finally:
+        engine.dispose()
+    create_app(settings).worker_main(
         [
             "worker",
             "--pool=prefork",

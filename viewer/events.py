@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import structlog
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
@@ -61,7 +62,7 @@ class SlideEvents:
                     self._hand_out([None])
                     async for ids in _gather(connection):
                         self._hand_out(await run_in_threadpool(self._read, ids))
-            except (psycopg.OperationalError, OSError):
+            except (psycopg.Error, SQLAlchemyError, OSError):
                 log.warning("not listening to the database; trying again")
                 await asyncio.sleep(1)
 

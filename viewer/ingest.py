@@ -73,9 +73,11 @@ class Ingest:
                 )
                 try:
                     slide_id = self._register(arrival, bar)
-                except SlideError as error:
+                except (SlideError, OSError) as error:
                     self.progress.remove_task(bar)
-                    self._console.print(f"[red]Not brought in[/]: {error}")
+                    # Without the file's name, which an OSError would tell and which may hold a patient's.
+                    why = f"{error.strerror}." if isinstance(error, OSError) else str(error)
+                    self._console.print(f"[red]Not brought in[/]: {why}")
                     sound = False
                     continue
                 if slide_id is None:

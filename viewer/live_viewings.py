@@ -6,8 +6,11 @@ without anybody sending a message.
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
+import weakref
+from pathlib import Path
 from threading import Lock
 
 from cachetools import LRUCache
@@ -26,6 +29,16 @@ REREAD = 1.0
 FORGET = 300.0
 """Seconds after its last tile that a viewing is no longer re-read; it comes back with its next tile."""
 OPEN_SLIDES = 64
+STALE = 4.0
+"""Seconds after the last look at the database that succeeded; from then on nothing is shown."""
+
+
+class _Pyramid(Pyramid):
+    """A pyramid that gives its file back when neither the cache nor a request holds it any more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        weakref.finalize(self, os.close, self._file)
 
 
 class LiveViewings:
@@ -41,20 +54,21 @@ class LiveViewings:
         self._live: dict[uuid.UUID, LiveViewing] = {}
         self._last_tile: dict[uuid.UUID, float] = {}
         self._tiles: LRUCache[tuple[uuid.UUID, bool], Tiles] = LRUCache(OPEN_SLIDES)
-        self._opening = Lock()
+        self._opening, self._looking_up = Lock(), Lock()
         self._digests: LRUCache[str, bytes] = LRUCache(4096)
+        self._looked = time.monotonic()
 
     def known(self, viewing_id: uuid.UUID, token: str) -> LiveViewing | None:
         """The viewing if this process knows it to hold and the token opened it. Touches no disk."""
-        viewing = self._live.get(viewing_id)
-        if viewing is None:
+        viewing, now = self._live.get(viewing_id), time.monotonic()
+        if viewing is None or now - self._looked > STALE:
             return None
         digest = self._digests.get(token)
         if digest is None:
             digest = self._digests[token] = digest_token(token)
         if digest != viewing.token_digest:
             return None
-        self._last_tile[viewing_id] = time.monotonic()
+        self._last_tile[viewing_id] = now
         return viewing
 
     def fetch(self, viewing_id: uuid.UUID, token: str) -> LiveViewing | None:
@@ -66,7 +80,8 @@ class LiveViewings:
 
     def open_tiles(self, viewing: LiveViewing) -> Tiles | None:
         """The open tiles of a viewing's slide, if this process has them open."""
-        return self._tiles.get((viewing.slide_image_id, viewing.has_pyramid))
+        with self._looking_up:
+            return self._tiles.get((viewing.slide_image_id, viewing.has_pyramid))
 
     def fetch_tiles(self, viewing: LiveViewing) -> Tiles:
         """The same, opening the pyramid, or the original while there is no pyramid.
@@ -77,19 +92,30 @@ class LiveViewings:
         """
         key = viewing.slide_image_id, viewing.has_pyramid
         with self._opening:
-            tiles = self._tiles.get(key)
+            tiles = self.open_tiles(viewing)
             if tiles is None:
-                if viewing.has_pyramid:
-                    tiles = Pyramid(self._storage.pyramid(viewing.slide_image_id))
-                else:
-                    tiles = LiveTiles(open_slide(self._storage.originals.path(viewing.original_digest)))
-                self._tiles[key] = tiles
+                tiles = self._open(viewing)
+                with self._looking_up:
+                    self._tiles[key] = tiles
+        return tiles
+
+    def _open(self, viewing: LiveViewing) -> Tiles:
+        if viewing.has_pyramid:
+            return _Pyramid(self._storage.pyramid(viewing.slide_image_id))
+        slide = open_slide(self._storage.originals.path(viewing.original_digest))
+        try:
+            tiles = LiveTiles(slide)
+        except BaseException:
+            slide.close()
+            raise
+        weakref.finalize(tiles, slide.close)
         return tiles
 
     def reread(self) -> None:
         """Look again which of the viewings in use still hold."""
         now = time.monotonic()
-        wanted = [viewing_id for viewing_id in self._live if now - self._last_tile.get(viewing_id, now) < FORGET]
+        # A copy, since other threads add to it.
+        wanted = [viewing for viewing in list(self._live) if now - self._last_tile.get(viewing, now) < FORGET]
         found: dict[uuid.UUID, LiveViewing] = {}
         if wanted:
             with transaction(self._make) as session:
@@ -98,8 +124,9 @@ class LiveViewings:
             if viewing_id in found:
                 self._live[viewing_id] = found[viewing_id]
             else:
-                del self._live[viewing_id]
+                self._live.pop(viewing_id, None)
                 self._last_tile.pop(viewing_id, None)
+        self._looked = now
 
     def forget_all(self) -> None:
         """The database cannot be asked: nobody's right is certain, so nothing is shown."""

@@ -10,10 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from starlette.exceptions import HTTPException
 
 from cases.access.sessions import NotAllowed
 from slides.errors import DamagedFile, OutsideSlide
+from viewer.headers import HEADERS
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -82,13 +85,22 @@ def install(app: FastAPI) -> None:
             answer.headers.update(error.headers)
         return answer
 
+    async def unavailable(request: Request, error: Exception) -> Response:
+        log.warning("the database does not answer")
+        detail = "The database does not answer just now. Try again in a moment, and tell IT if it goes on."
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", detail)
+
     async def unknown(request: Request, error: Exception) -> Response:
         log.exception("unexpected error", exc_info=error)
         detail = "Something went wrong on our side; it has been logged. Try again, and tell IT if it happens again."
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL", detail)
+        answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL", detail)
+        answer.raw_headers.extend(HEADERS)  # this handler alone works outside of SecurityHeaders
+        return answer
 
     for kind in STATUSES:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    for away in (OperationalError, NoFreeConnection):
+        app.add_exception_handler(away, unavailable)
     app.add_exception_handler(Exception, unknown)

@@ -29,7 +29,8 @@ CACHING = b"private, max-age=600"
 """Browsers may keep tiles for ten minutes; nobody else may."""
 
 _ADDRESS = re.compile(
-    r"/viewings/([0-9a-f-]{36})/(?:slide\.dzi|slide_files/(\d{1,2})/(\d{1,9})_(\d{1,9})\.jpg)", re.ASCII
+    r"/viewings/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(?:slide\.dzi|slide_files/(\d{1,2})/(\d{1,9})_(\d{1,9})\.jpg)",
+    re.ASCII,
 )
 _SERVED = Counter("samsyn_tiles_served", "Tiles served.", ["source"])
 _SECONDS = Histogram(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from cases.access.people import DEMO_PERSON
 from slides.drawing.catalogue import DEMO_SLIDES, draw_demo_slide
 from slides.files import gather
 from viewer.embedded.addresses import addresses
+from viewer.embedded.children import tie
 from viewer.embedded.errors import EmbeddedError
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
+from worker.app import die_with_parent
 from worker.settings import WorkerSettings
 
 _SAMSYN = [sys.executable, "-m", "viewer"]
@@ -50,11 +53,13 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
             console.print(
                 Panel(f"[bold]{address}[/]\nSign in: {who}\nFiles: {data}\nCtrl-C stops everything", title="Samsyn")
             )
-            # In the foreground group of the terminal, so that Ctrl-C ends it too; its bars are drawn there.
-            if drawn:
-                at_work.append(subprocess.Popen([*_SAMSYN, "draw", "--data", str(data)]))  # noqa: S603
+            joining = [[*_SAMSYN, "draw"]] if drawn else []
             if slides:
-                at_work.append(subprocess.Popen([*_SAMSYN, "ingest", *map(str, slides), "--data", str(data)]))  # noqa: S603
+                joining.append([*_SAMSYN, "ingest", *map(str, slides)])
+            # They draw their progress bars on this terminal, and Ctrl-C reaches them as well.
+            for joins in joining:
+                command = [*joins, "--data", str(data)]
+                at_work.append(subprocess.Popen(command, preexec_fn=tie(signal.SIGTERM)))  # noqa: S603
 
     where = addresses(data)
     common = {**os.environ, "SAMSYN_DATA": str(data), "SAMSYN_REDIS_URL": where.broker_url}
@@ -89,6 +94,10 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
             child.wait()
     console.print("Stopped. Everything is kept; the same command continues.")
     return 0
+
+
+def _start_beside(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*_SAMSYN, *arguments], preexec_fn=die_with_parent)  # noqa: S603
 
 
 def worker_settings(console: Console, data: Path) -> WorkerSettings:

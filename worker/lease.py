@@ -8,7 +8,7 @@ import uuid
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import transaction
@@ -58,7 +58,7 @@ class Lease:
             except LeaseLost:
                 self._lost.set()
                 return
-            except DBAPIError:
+            except SQLAlchemyError:
                 # The database is away for a moment; the lease decides when that has been too long.
                 if now - renewed > LEASE.total_seconds():
                     self._lost.set()

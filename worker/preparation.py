@@ -7,6 +7,7 @@ be killed at any instruction and begun again.
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,7 @@ from cases.records.slide_images import (
     take_back,
     verify,
 )
-from slides.errors import DamagedFile, SlideError
+from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.inspection import Inspection, inspect
 from slides.opening import open_slide
 from slides.preview import draw_macro, draw_thumbnail
@@ -71,7 +72,7 @@ class Preparation:
             with Lease(self._make, slide_id, holder=holder) as lease:
                 try:
                     original = self._storage.originals.path(slide.original_digest)
-                except FileNotFoundError as error:
+                except (FileNotFoundError, UnsupportedFile) as error:
                     self._settle(slide_id, holder, code="SOURCE_MISSING", sentence=str(error))
                     return False
                 return step(slide_id, original, holder, lease)
@@ -80,7 +81,7 @@ class Preparation:
         except OSError as error:
             log.warning("storage refused", slide=str(slide_id), error=error.strerror)
             sentence = f"The storage refused ({error.strerror or 'no reason given'}); it is tried again by itself."
-            with transaction(self._make) as session:
+            with suppress(LeaseLost), transaction(self._make) as session:
                 taken = take_back(session, slide_id, holder=holder)
                 give_back(taken, after=PAUSE, code="STORAGE_REFUSED", sentence=sentence)
         return False

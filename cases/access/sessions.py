@@ -10,7 +10,7 @@ import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from cases.access.people import Person
@@ -84,3 +84,13 @@ def find_session(session: Session, token: str) -> SignInSession | None:
 def sign_out(signed_in: SignInSession) -> None:
     """End a session; its viewings end with it, since each is read together with its session."""
     signed_in.ended_at = datetime.now(UTC)
+
+
+def end_demo_sessions(session: Session) -> None:
+    """End every session that was begun without proof."""
+    demo = select(Person.id).where(Person.demo)
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.person_id.in_(demo), SignInSession.ended_at.is_(None))
+        .values(ended_at=datetime.now(UTC))
+    )

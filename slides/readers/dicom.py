@@ -90,7 +90,7 @@ class DicomSlide(Slide):
         return Level(size, StoredJpeg(Size(image.tile_size.width, image.tile_size.height), None, colour))
 
     def _state(self) -> Metadata:
-        dataset = self._instances[0].datasets[0]
+        dataset = self._instances[0].dataset.as_dataset()
         spacing = self._instances[0].pixel_spacing
         words = [str(getattr(dataset, name, None) or "") for name in ("Manufacturer", "ManufacturerModelName")]
         objective, profile = None, None

@@ -6,17 +6,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from slides.slide import Pixels
 
 
-def as_rgb(samples: npt.NDArray[Any], *, inverted: bool = False) -> Pixels:
+def as_rgb(samples: npt.NDArray[Any], *, inverted: bool = False, ycbcr: bool = False) -> Pixels:
     """Any accepted layout as RGB.
 
     Args:
         samples: uint8 or uint16, shape (height, width, 1 to 4): grey or RGB, an alpha channel last, which is
             dropped. 16 bits are scaled linearly over their full range, since files seldom state another.
         inverted: 0 is white (TIFF WhiteIsZero, DICOM MONOCHROME1).
+        ycbcr: the three samples are luma and chroma that the decoder left as they were, as in Aperio's JPEG 2000
+            of compression 33003. Source: OpenSlide, "Aperio format".
 
     Returns:
         uint8, shape (height, width, 3).
@@ -25,6 +28,8 @@ def as_rgb(samples: npt.NDArray[Any], *, inverted: bool = False) -> Pixels:
         samples = ((samples.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
     if samples.shape[2] in (2, 4):
         samples = samples[:, :, :-1]
+    if ycbcr:
+        samples = np.asarray(Image.fromarray(samples, "YCbCr").convert("RGB"))
     if inverted:
         samples = 255 - samples
     pixels: Pixels = np.repeat(samples, 3, axis=2) if samples.shape[2] == 1 else samples

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from slides.readers.leica import find_images
 from slides.readers.samples import as_rgb
 from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
 
-_JPEG = 7
+_JPEG, _JPEG_2000_YCBCR = 7, 33003
 _DEPTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 _COLOURS = {
     tifffile.PHOTOMETRIC.RGB: Colour.RGB,
@@ -59,6 +60,7 @@ class TiffSlide(Slide):
         try:
             self._pages = self._find_levels()
             self._file = os.open(path, os.O_RDONLY)
+            self._close = weakref.finalize(self, os.close, self._file)
         except SlideError:
             self._tiff.close()
             raise
@@ -99,8 +101,11 @@ class TiffSlide(Slide):
                     "or grey. Export the plane to be read."
                 )
             candidates = [level.keyframe for level in series.levels]
+        elif self.format == "generic-tiff":
+            # Other pictures may share the file; levels are marked. Source: OpenSlide, "Generic tiled TIFF format".
+            candidates = [pages[0], *(page for page in pages[1:] if page.is_reduced)]
         else:
-            candidates = [pages[0], *(page for page in pages[1:] if page.is_tiled)]
+            candidates = pages
         if not candidates:
             raise DamagedFile("The description names an image that the file does not hold. Export the slide again.")
         base = candidates[0]
@@ -110,7 +115,11 @@ class TiffSlide(Slide):
             ratios = levels[-1].imagewidth / page.imagewidth, levels[-1].imagelength / page.imagelength
             smaller = min(ratios) > 1.0 or (ratios != (1.0, 1.0) and min(ratios) == 1.0)
             same_view = abs(base.imagewidth * page.imagelength / (base.imagelength * page.imagewidth) - 1) < 0.25
-            if page.is_tiled and smaller and (same_view or min(page.imagewidth, page.imagelength) < 64):
+            if (
+                page.is_tiled
+                and smaller
+                and (self.format == "philips" or same_view or min(page.imagewidth, page.imagelength) < 64)
+            ):
                 _require_slide(page)
                 levels.append(page)
         return levels
@@ -118,14 +127,15 @@ class TiffSlide(Slide):
     def _sizes(self) -> list[Size]:
         sizes = [Size(page.imagewidth, page.imagelength) for page in self._pages]
         if self.format == "philips":
-            # Philips pads the size of every smaller level to whole tiles; the true one is a halving.
-            true = sizes[0]
-            for index, padded in enumerate(sizes[1:], start=1):
-                halvings = max(1, round(np.log2(true.width / padded.width)))
-                sizes[index] = Size(
-                    min(padded.width, max(1, true.width >> halvings)),
-                    min(padded.height, max(1, true.height >> halvings)),
-                )
+            # Philips pads the size of every smaller level to whole tiles; the true one is the next halving that
+            # gives the same tiles.
+            size = sizes[0]
+            for index, page in enumerate(self._pages[1:], start=1):
+                while size != Size(1, 1):
+                    size = Size(max(1, size.width // 2), max(1, size.height // 2))
+                    if _whole_tiles(size, page) == _whole_tiles(sizes[index], page):
+                        sizes[index] = size
+                        break
         return sizes
 
     def _state(self) -> stated.Metadata:
@@ -221,7 +231,11 @@ class TiffSlide(Slide):
             ) from error
         if samples is None:
             return None
-        return as_rgb(samples[0], inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+        return as_rgb(
+            samples[0],
+            inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
+            ycbcr=page.compression == _JPEG_2000_YCBCR,
+        )
 
     def read_associated(self, kind: AssociatedKind) -> Pixels:
         page = self._associated.get(kind)
@@ -252,9 +266,7 @@ class TiffSlide(Slide):
 
     def close(self) -> None:
         self._tiff.close()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._close()
 
 
 def _require_slide(page: Any) -> None:
@@ -285,6 +297,11 @@ def _require_slide(page: Any) -> None:
             f"The TIFF is compressed in a way that is not read here (number {int(page.compression)}). Export it "
             "with JPEG, JPEG 2000, LZW or deflate."
         )
+
+
+def _whole_tiles(size: Size, page: Any) -> tuple[int, int]:
+    """Columns and rows of a directory's tiles that cover a size."""
+    return -(-size.width // page.tilewidth), -(-size.height // page.tilelength)
 
 
 def _level(page: Any, size: Size) -> Level:

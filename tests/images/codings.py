@@ -14,9 +14,8 @@ from typing import Literal
 import imagecodecs
 import numpy as np
 import simplejpeg
-from PIL import Image
-
 from images.pictures import Pixels
+from PIL import Image
 
 Order = Literal["<", ">"]
 _DQT, _DHT, _SOS, _APP0, _APP14 = 0xDB, 0xC4, 0xDA, 0xE0, 0xEE

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.sequence import Sequence as Items
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
-
 from images.codings import jpeg_grey, jpeg_rgb, jpeg_ycbcr, nameless, shown
 from images.pictures import Pixels, padded, picture, reduced
 from images.scanners import NAME, PROFILE, Made
 from images.tiffs import Plane
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
 Photometric = Literal["RGB", "YBR_FULL_422", "MONOCHROME2", "native"]
 _VL_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
@@ -52,7 +51,12 @@ def write_dicom(
     for number, factor in enumerate(factors):
         level = pixels if factor == 1 else reduced(pixels, factor)
         dataset, plane = _instance(level, photometric, tile, spacing_um * factor, uids, jfif, focus_planes)
-        dataset.ImageType = ["ORIGINAL" if factor == 1 else "DERIVED", "PRIMARY", "VOLUME", "NONE" if factor == 1 else "RESAMPLED"]
+        dataset.ImageType = [
+            "ORIGINAL" if factor == 1 else "DERIVED",
+            "PRIMARY",
+            "VOLUME",
+            "NONE" if factor == 1 else "RESAMPLED",
+        ]
         dataset.InstanceNumber = number + 1
         dataset.save_as(folder / f"{NAME}-{number}.dcm", enforce_file_format=True)
         planes.append(plane)
@@ -60,7 +64,12 @@ def write_dicom(
 
 
 def _instance(
-    pixels: Pixels, photometric: Photometric, tile: int, spacing_um: float, uids: dict[str, UID], jfif: bool,
+    pixels: Pixels,
+    photometric: Photometric,
+    tile: int,
+    spacing_um: float,
+    uids: dict[str, UID],
+    jfif: bool,
     focus_planes: int,
 ) -> tuple[Dataset, Plane]:
     height, width = pixels.shape[:2]

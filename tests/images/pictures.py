@@ -41,7 +41,8 @@ def picture(width: int, height: int, *, seed: int = 0) -> Pixels:
         rows = slice(height - side, height) if number >= 2 else slice(0, side)
         columns = slice(width - side, width) if number % 2 else slice(0, side)
         image[rows, columns] = colour
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def box_mean(pixels: Pixels, factor: int = 2, *, up: bool = True) -> npt.NDArray[np.float64]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 from images import codings
 from images.codings import Coding, Order
 from images.pictures import Pixels, picture, reduced
@@ -38,8 +37,15 @@ class Made:
 
 
 def _levels(
-    pixels: Pixels, coding: Coding, factors: Sequence[int], tile: tuple[int, int], *, up: bool = False,
-    sparse: frozenset[int] = frozenset(), order: Order = "<", shared: bool = True,
+    pixels: Pixels,
+    coding: Coding,
+    factors: Sequence[int],
+    tile: tuple[int, int],
+    *,
+    up: bool = False,
+    sparse: frozenset[int] = frozenset(),
+    order: Order = "<",
+    shared: bool = True,
     padding: tuple[int, int, int] | None = None,
 ) -> list[tuple[Page, Plane]]:
     return [
@@ -140,14 +146,18 @@ def write_generic(
     return Made(path, tuple(planes[:1] if nested else planes))
 
 
-def write_philips(path: Path, pixels: Pixels | None = None, *, sparse: frozenset[int] = frozenset()) -> Made:
-    """A Philips TIFF: XML in the first directory, levels padded to whole tiles, background tiles left out."""
-    pixels = picture(1300, 900) if pixels is None else pixels
-    height, width = pixels.shape[:2]
+def write_philips(
+    path: Path, pixels: Pixels | None = None, *, levels: int = 5, sparse: frozenset[int] = frozenset()
+) -> Made:
+    """A Philips TIFF: XML in the first directory, levels padded to whole tiles, background tiles left out.
+
+    Args:
+        pixels: of whole tiles, as Philips scans them.
+    """
+    pixels = picture(1536, 1024) if pixels is None else pixels
     tile = 512
-    whole = -(-width // tile) * tile, -(-height // tile) * tile
     pages, planes = [], []
-    for halvings in range(3):
+    for halvings in range(levels):
         true = reduced(pixels, 2**halvings) if halvings else pixels
         page, plane = tiled(
             true,
@@ -155,20 +165,18 @@ def write_philips(path: Path, pixels: Pixels | None = None, *, sparse: frozenset
             tile=(tile, tile),
             sparse=sparse if not halvings else frozenset(),
             padding=(255, 255, 255),
-            stated=(whole[0] >> halvings, whole[1] >> halvings),
+            stated=(-(-true.shape[1] // tile) * tile, -(-true.shape[0] // tile) * tile),
         )
-        columns, rows = -(-page.tags[256][1][0] // tile), -(-page.tags[257][1][0] // tile)
-        assert (columns * rows) == len(page.segments), "choose a size whose padded levels need no further tiles"
         page.tags[254] = (LONG, [0 if not halvings else 1])
         page.tags[305] = text("Philips DP v1.0")
         pages.append(page)
         planes.append(plane)
-    levels = "".join(
+    spacings = "".join(
         '<DataObject ObjectType="PixelDataRepresentation">'
         + _attribute("DICOM_PIXEL_SPACING", f"&quot;{0.00025 * 2**n}&quot; &quot;{0.00024 * 2**n}&quot;")
         + _attribute("PIIM_PIXEL_DATA_REPRESENTATION_NUMBER", str(n))
         + "</DataObject>"
-        for n in range(3)
+        for n in range(levels)
     )
     pages[0].tags[270] = text(
         '<?xml version="1.0" encoding="UTF-8" ?><DataObject ObjectType="DPUfsImport">'
@@ -180,7 +188,8 @@ def write_philips(path: Path, pixels: Pixels | None = None, *, sparse: frozenset
         + _attribute("PIM_DP_IMAGE_TYPE", "WSI")
         + _attribute("DICOM_PIXEL_SPACING", "&quot;0.00025&quot; &quot;0.00024&quot;")
         + '<Attribute Name="PIIM_PIXEL_DATA_REPRESENTATION_SEQUENCE" Group="0x1001" Element="0x8B01" '
-        + f'PMSVR="IDataObjectArray"><Array>{levels}</Array></Attribute></DataObject></Array></Attribute></DataObject>'
+        + f'PMSVR="IDataObjectArray"><Array>{spacings}</Array></Attribute>'
+        + "</DataObject></Array></Attribute></DataObject>"
     )
     label, label_seen = stripped(picture(90, 100, seed=7), STRIPS)
     label.tags |= {254: (LONG, [1]), 270: text("Label")}
@@ -236,7 +245,7 @@ def write_leica(path: Path, pixels: Pixels | None = None, *, areas: int = 1, pla
     pages[0].tags[270] = text(
         '<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">'
         f'<collection name="{NAME}" uuid="c" sizeX="{300 * macro_nm}" sizeY="{800 * macro_nm}">'
-        f'<barcode>{NAME}</barcode>{parts}</collection></scn>'
+        f"<barcode>{NAME}</barcode>{parts}</collection></scn>"
     )
     write_tiff(path, pages, big=True)
     return Made(path, tuple(made))
@@ -264,12 +273,12 @@ def write_ome(
         coding = codings.JPEG_GREY
     written: list[Page] = []
     planes: list[Plane] = []
-    for number in range(channels * focus_planes):
+    for _ in range(channels * focus_planes):
         levels = _levels(pixels, coding, (1, 2, 4), (256, 256))
-        for page, _ in levels[1:]:
+        first, *others = (page for page, _ in levels)
+        for page in others:
             page.tags[254] = (LONG, [1])
-        first = levels[0][0]
-        first.children = [page for page, _ in levels[1:]]
+        first.children = others
         written.append(first)
         planes = planes or [plane for _, plane in levels]
     physical = ""
@@ -302,7 +311,7 @@ def write_trestle(path: Path, pixels: Pixels | None = None) -> Made:
     levels = _levels(pixels, codings.YCBCR_420, (1, 2, 4), (128, 128))
     for number, (page, _) in enumerate(levels):
         page.tags |= {305: text("MedScan"), 254: (LONG, [0 if not number else 1])}
-        page.tags |= resolution(40_000 / 2**number, 3)
+        page.tags |= resolution(0.25 * 2**number, 3)  # Trestle states micrometres here
     levels[0][0].tags[270] = text("Objective Power=20x;Background Color=F0F0F0;OverlapsXY= 0 0 0 0 0 0")
     write_tiff(path, [page for page, _ in levels])
     return Made(path, tuple(plane for _, plane in levels))
@@ -311,5 +320,3 @@ def write_trestle(path: Path, pixels: Pixels | None = None) -> Made:
 def flat(width: int, height: int, colour: tuple[int, int, int]) -> Pixels:
     """A picture of one colour."""
     return np.full((height, width, 3), colour, np.uint8)
-
-

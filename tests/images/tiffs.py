@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 from images.codings import Coding, Order, abbreviated
 from images.pictures import Pixels, padded
 
@@ -163,7 +162,9 @@ class _File:
     def __init__(self, order: Order, big: bool) -> None:
         self.order, self.big, self.width = order, big, 8 if big else 4
         mark = b"II" if order == "<" else b"MM"
-        self.data = bytearray(mark + struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, 0) if big else (42, 0))))
+        self.data = bytearray(
+            mark + struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, 0) if big else (42, 0)))
+        )
 
     def append(self, data: bytes) -> int:
         self.data += b"\0" * (-len(self.data) % 8)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from cases.access.sessions import find_session
 from cases.database import transaction
-from viewer.dependencies import cookie_name
+from viewer.dependencies import get_signed_in
 from viewer.events import SlideEvents
 from viewer.problems import NotSignedIn
 
@@ -21,18 +21,16 @@ ASK_AGAIN = 2.0
 """Seconds between two looks whether the session still holds."""
 
 
-@router.get("", response_class=EventSourceResponse)
+def require_session(request: Request) -> None:
+    """Raise NotSignedIn unless the session holds. A stream keeps no connection for as long as it lasts."""
+    with transaction(request.app.state.sessions) as database:
+        get_signed_in(request, database)
+
+
+@router.get("", response_class=EventSourceResponse, dependencies=[Depends(require_session)])
 async def stream_events(request: Request) -> AsyncIterable[ServerSentEvent]:
     """Stream changes: `slide` with the slide that changed, `stale` when the list must be fetched anew,
     `session` when the session has ended, after which the stream ends too."""
-    token = request.cookies.get(cookie_name(request.app.state.settings)) or ""
-
-    def holds() -> bool:
-        with transaction(request.app.state.sessions) as session:
-            return find_session(session, token) is not None
-
-    if not await run_in_threadpool(holds):
-        raise NotSignedIn("Sign in first; a session ends after ten hours or when it is signed out.")
     events: SlideEvents = request.app.state.events
     stopping: asyncio.Event = request.app.state.stopping
     with events.subscribe() as queue:
@@ -46,6 +44,10 @@ async def stream_events(request: Request) -> AsyncIterable[ServerSentEvent]:
                 pass
             if asyncio.get_running_loop().time() - asked > ASK_AGAIN:
                 asked = asyncio.get_running_loop().time()
-                if not await run_in_threadpool(holds):
+                try:
+                    await run_in_threadpool(require_session, request)
+                except NotSignedIn:
                     yield ServerSentEvent(event="session", data={"state": "ended"})
                     return
+                except SQLAlchemyError:
+                    return  # nobody's session is certain; the browser connects again by itself

@@ -50,7 +50,8 @@ def _database(request: Request) -> str:
 
 def _broker(request: Request) -> str:
     try:
-        with Connection(request.app.state.settings.redis_url, connect_timeout=2) as connection:
+        patience = {"socket_timeout": 2, "socket_connect_timeout": 2}
+        with Connection(request.app.state.settings.redis_url, transport_options=patience) as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
     except Exception:
         return "the broker does not answer"

@@ -72,4 +72,5 @@ def create_session(body: SignIn, response: Response, database: Database, setting
 def delete_session(signed_in: SignedIn, response: Response, settings: Settings) -> None:
     """Sign out; everything this session has open goes dark."""
     sign_out(signed_in)
-    response.delete_cookie(cookie_name(settings), path="/")
+    # With the flags it was set with: without Secure a browser would not take a `__Host-` cookie, not even to drop it.
+    response.delete_cookie(cookie_name(settings), path="/", httponly=True, secure=settings.https, samesite="strict")

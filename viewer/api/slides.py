@@ -129,8 +129,6 @@ def read_image(
     """The thumbnail, or the whole glass with its label painted over. A quarantined slide shows neither."""
     row = find_slide(database, slide_id)
     made = row.has_thumbnail if image == "thumbnail" else row.has_macro
-    if not (made and row.viewable):
+    if not (made and row.viewable and (picture := files.preview(slide_id, image)).is_file()):
         raise NotFound(f"This slide has no {image} to show.")
-    return FileResponse(
-        files.preview(slide_id, image), media_type="image/jpeg", headers={"cache-control": "private, max-age=600"}
-    )
+    return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})

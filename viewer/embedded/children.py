@@ -142,7 +142,7 @@ def start_child(
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else [],
-            preexec_fn=_tie(os.getpid(), dies_with),
+            preexec_fn=tie(dies_with),
         )
     except (OSError, subprocess.SubprocessError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
@@ -228,19 +228,24 @@ def pause(give_up: Callable[[], bool], *, seconds: float = 0.02) -> None:
     time.sleep(seconds)
 
 
-def _tie(parent_pid: int, dies_with: signal.Signals) -> Callable[[], None] | None:
+def tie(dies_with: signal.Signals) -> Callable[[], None] | None:
+    """Tie a child's life to ours: for `preexec_fn` of subprocess, from the main thread only.
+
+    Args:
+        dies_with: what the kernel sends the child when we end, however we end. Linux only, prctl(2); None elsewhere.
+    """
     if _LIBC is None:
         return None
-    prctl = _LIBC.prctl
+    prctl, parent_pid = _LIBC.prctl, os.getpid()
 
     # subprocess calls this between dropping privileges, which would clear the setting, and exec.
-    def tie() -> None:
+    def set_death_signal() -> None:
         if prctl(_PR_SET_PDEATHSIG, int(dies_with), 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
         if os.getppid() != parent_pid:
             os._exit(1)  # the parent went before the kernel was asked to watch it
 
-    return tie
+    return set_death_signal
 
 
 def _open_log(logs: Path, name: str) -> int:

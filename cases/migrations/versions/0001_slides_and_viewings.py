@@ -122,6 +122,7 @@ def upgrade() -> None:
         "CREATE TRIGGER ring AFTER INSERT OR UPDATE ON slide_image FOR EACH ROW EXECUTE FUNCTION ring_slide_image()"
     )
 
+    op.execute("GRANT SELECT ON alembic_version TO samsyn_app, samsyn_worker")
     op.execute("GRANT SELECT, INSERT ON person TO samsyn_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON sign_in_session, viewing TO samsyn_app")
     op.execute("GRANT SELECT ON slide_image, tile_pyramid TO samsyn_app")
