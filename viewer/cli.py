@@ -30,6 +30,8 @@ _DATA = Path("data")
 def main() -> None:
     """Run the command line."""
     silence_readers()
+    # Whatever is written may show a patient's tissue: for this account only.
+    os.umask(0o077)
     app()
 
 

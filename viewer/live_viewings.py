@@ -6,19 +6,19 @@ without anybody sending a message.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 import weakref
-from pathlib import Path
 from threading import Lock
 
+import structlog
 from cachetools import LRUCache
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.access.sessions import digest_token
 from cases.database import transaction
 from cases.records.viewings import LiveViewing, find_live
+from slides.errors import SlideError
 from slides.opening import open_slide
 from tiler.live import LiveTiles
 from tiler.pyramid import Pyramid, Tiles
@@ -33,12 +33,7 @@ STALE = 4.0
 """Seconds after the last look at the database that succeeded; from then on nothing is shown."""
 
 
-class _Pyramid(Pyramid):
-    """A pyramid that gives its file back when neither the cache nor a request holds it any more."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        weakref.finalize(self, os.close, self._file)
+log = structlog.get_logger()
 
 
 class LiveViewings:
@@ -101,7 +96,11 @@ class LiveViewings:
 
     def _open(self, viewing: LiveViewing) -> Tiles:
         if viewing.has_pyramid:
-            return _Pyramid(self._storage.pyramid(viewing.slide_image_id))
+            try:
+                return Pyramid(self._storage.pyramid(viewing.slide_image_id))
+            except (SlideError, OSError):
+                # Derived and disposable: the original shows the same. `samsyn doctor` says what is missing.
+                log.warning("pyramid missing or wrong", slide=str(viewing.slide_image_id))
         slide = open_slide(self._storage.originals.path(viewing.original_digest))
         try:
             tiles = LiveTiles(slide)
