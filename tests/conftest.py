@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from makers import folder_for_everyone
+from product import Database, Product, cloned
 from sqlalchemy.orm import Session
 
 from cases.migrate import migrate
-from makers import folder_for_everyone
-from product import Database, Product, cloned
 from viewer.embedded import EmbeddedPostgreSQL, addresses
 
 

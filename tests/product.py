@@ -16,13 +16,13 @@ from typing import Any
 
 import httpx2
 import sqlalchemy
+from makers import wait_for
 from sqlalchemy import Engine, text
 
 import viewer
 from cases.access.people import DEMO_PERSON
 from cases.database import sessions, transaction
 from cases.records.slide_images import receive
-from makers import wait_for
 from slides.files import gather
 from tiler.pyramid import Pyramid
 from viewer.embedded import EmbeddedPostgreSQL, EmbeddedValkey, addresses
@@ -153,14 +153,20 @@ class Product:
             **settings,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMSYN_")}
-        return (
-            inherited | {f"SAMSYN_{name.upper()}": value for name, value in wanted.items()} | dict([self.mark.split("=")])
-        )
+        ours = {f"SAMSYN_{name.upper()}": value for name, value in wanted.items()}
+        return inherited | ours | dict([self.mark.split("=")])
 
-    def start(self, command: str, *, role: str = "samsyn_worker", prefix: tuple[str, ...] = (), **settings: str) -> Child:
-        """Start one of the product's processes: "serve", "work" or "schedule"."""
+    def start(self, command: str, /, *before: str, role: str = "samsyn_worker", **settings: str) -> Child:
+        """Start one of the product's processes: "serve", "work" or "schedule".
+
+        Args:
+            command: of `samsyn`.
+            before: words to put in front, `prlimit` and the like.
+            role: in the database.
+            settings: as in `environment`.
+        """
         child = start_child(
-            [*prefix, sys.executable, "-m", "viewer", command],
+            [*before, sys.executable, "-m", "viewer", command],
             name=f"{command}-{len(self._children)}",
             logs=self.data / "logs",
             env=self.environment(role, **settings),
@@ -184,10 +190,6 @@ class Product:
 
         wait_for(ready, within_s=40, every_s=0.1)
         return web
-
-    def start_worker(self, *, prefix: tuple[str, ...] = ()) -> Child:
-        """Start a worker with two pool processes; it takes its messages when it is ready."""
-        return self.start("work", prefix=prefix)
 
     def processes(self) -> list[int]:
         """Those that are alive, by their mark; children of children too, whoever their parent is by now."""
@@ -239,9 +241,8 @@ class Product:
             found: dict[str, Any] = {}
 
             def arrived() -> bool:
-                found.update(
-                    connection.execute(text("SELECT * FROM slide_image WHERE id = :id"), {"id": slide_id}).mappings().one()
-                )
+                row = connection.execute(text("SELECT * FROM slide_image WHERE id = :id"), {"id": slide_id})
+                found.update(row.mappings().one())
                 connection.rollback()
                 return all(found[name] == value for name, value in wanted.items())
 

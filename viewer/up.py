@@ -24,7 +24,6 @@ from viewer.embedded.children import tie
 from viewer.embedded.errors import EmbeddedError
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
-from worker.app import die_with_parent
 from worker.settings import WorkerSettings
 
 _SAMSYN = [sys.executable, "-m", "viewer"]
@@ -94,10 +93,6 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
             child.wait()
     console.print("Stopped. Everything is kept; the same command continues.")
     return 0
-
-
-def _start_beside(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*_SAMSYN, *arguments], preexec_fn=die_with_parent)  # noqa: S603
 
 
 def worker_settings(console: Console, data: Path) -> WorkerSettings:

@@ -62,7 +62,6 @@ export const en: Texts = {
       quarantined: "In quarantine",
     },
     viewableMeanwhile: "Can be viewed meanwhile",
-    viewableAnyway: "Can be viewed all the same",
     reasons: {
       UNSUPPORTED_FILE: "The file is not in any format that Samsyn can read.",
       DAMAGED_FILE: "The file is damaged. Send it again or rescan the slide.",

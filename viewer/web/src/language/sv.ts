@@ -60,7 +60,6 @@ export const sv = {
       quarantined: "I karantän",
     },
     viewableMeanwhile: "Kan granskas under tiden",
-    viewableAnyway: "Kan granskas ändå",
     reasons: {
       UNSUPPORTED_FILE: "Filen är inte i något format som Samsyn kan läsa.",
       DAMAGED_FILE: "Filen är skadad. Skicka den igen eller skanna om glaset.",

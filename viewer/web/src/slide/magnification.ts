@@ -13,6 +13,9 @@ const MICROMETRES_PER_PIXEL_AT_1X = 10;
 /** What keys 1 to 6 ask for. */
 export const POWERS = [1, 2, 5, 10, 20, 40] as const;
 
+/** What + and - multiply and divide by. */
+export const ZOOM_FACTOR = 1.5;
+
 /** Further in, a pixel only grows. */
 export const LARGEST_ZOOM = 2;
 

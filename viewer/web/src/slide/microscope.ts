@@ -2,7 +2,6 @@
 
 import OpenSeadragon from "openseadragon";
 import type { Viewing } from "../api/client";
-import { drawersForThisComputer } from "./drawer";
 import { LARGEST_ZOOM } from "./magnification";
 import { turned, type View } from "./view";
 
@@ -68,7 +67,10 @@ export class Microscope {
     this.#smallestZoom = smallestZoom;
     const viewer = OpenSeadragon({
       element: stage,
-      drawer: drawersForThisComputer(),
+      // Never WebGL: 6.1.1 finds a tile's texture by truncating an interpolated number, and where a
+      // renderer interpolates 5 as 4.9999, tissue from elsewhere appears in the tile's place. Seen with
+      // SwiftShader on turned slides; the canvas also shows equal pixels on every computer.
+      drawer: "canvas",
       tileSources: new Tiles(viewing),
       // As <img>, so that embedded colour profiles apply.
       loadTilesWithAjax: false,
@@ -89,7 +91,6 @@ export class Microscope {
       showNavigationControl: false,
       showNavigator: true,
       navigatorElement: minimap,
-      navigatorDrawer: "canvas",
       // Upright at any rotation: it tells where on the glass one is.
       navigatorRotate: false,
       navigatorBackground: "transparent",
