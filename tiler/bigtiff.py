@@ -28,6 +28,8 @@ _SHORT, _LONG, _ASCII, _RATIONAL, _UNDEFINED, _LONG8 = 3, 4, 2, 5, 7, 16
 _WIDTHS = {1: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1, _LONG8: 8}
 _PHOTOMETRIC = {Colour.GREY: 1, Colour.RGB: 2, Colour.YCBCR: 6}
 _SOFTWARE = "Samsyn"
+_MOST_LEVELS = 32
+"""TIFF counts pixels in 32 bits, so nothing can be halved more often."""
 _HEADER = struct.Struct("<2sHHHQ")
 _ENTRY = struct.Struct("<HHQ8s")
 
@@ -157,8 +159,14 @@ class BigTiffWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        except OSError:
+            # On a full disk closing fails too; the first error says why.
+            if error is None:
+                raise
+        finally:
+            self._partial.unlink(missing_ok=True)
 
 
 def digest(file: int, level: Directory) -> str:
@@ -197,6 +205,8 @@ def read_directories(file: int) -> list[Directory]:
         while at:
             directory, at = _read_directory(file, at)
             directories.append(directory)
+            if len(directories) > _MOST_LEVELS:
+                raise ValueError(len(directories))
     except (struct.error, KeyError, ValueError, OverflowError) as error:
         raise DamagedFile("The pyramid file was cut off or changed; build it again from the slide.") from error
     return directories
@@ -226,6 +236,10 @@ def _read_directory(file: int, at: int) -> tuple[Directory, int]:
         description=tags.get(270, b"\0")[:-1].decode("ascii"),
         icc_profile=tags.get(34675),
     )
+    length = os.fstat(file).st_size
+    beyond = (directory.offsets > length) | (directory.offsets + directory.counts > length)
+    if directory.tile < 1 or len(directory.offsets) != len(directory.counts) or beyond.any():
+        raise ValueError(directory.size)
     return directory, struct.unpack("<Q", block[-8:])[0]
 
 

@@ -64,6 +64,8 @@ class Grid:
 
     def index(self, halvings: int, column: int, row: int) -> int:
         """Place of a tile in row-major order. Raises OutsideSlide for one that does not exist."""
+        if not 0 <= halvings <= self.last_level:
+            raise OutsideSlide(f"{halvings} halvings were asked for; there are 0 to {self.last_level}.")
         columns, rows = self.columns(halvings), self.rows(halvings)
         if not (0 <= column < columns and 0 <= row < rows):
             raise OutsideSlide(

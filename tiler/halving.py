@@ -87,16 +87,20 @@ class Halving:
 
     def half(self, halvings: int, column: int, row: int, emit: Emit | None = None) -> Pixels:
         """A tile of any level at half its size."""
-        if self._layout.copied[halvings] is None:
+        copied = self._layout.copied[halvings]
+        if copied is None:
             return halve(self.compute(halvings, column, row, emit))
         region, tile = self.grid.region(halvings, column, row), self.grid.tile
-        whole = (region.width, region.height) == (tile, tile)
         stream = self.stored(halvings, column, row)
         if not stream:
             return np.full((-(-region.height // 2), -(-region.width // 2), 3), 255, np.uint8)
-        if whole:
-            return decode(stream, size=(tile // 2, tile // 2))
-        return halve(decode(stream)[: region.height, : region.width])
+        picture = region.clipped(self._slide.levels[copied.level].size)
+        if (picture.width, picture.height) == (tile, tile):
+            return decode(stream, size=(tile // 2, tile // 2), whole=(tile, tile))
+        pixels = decode(stream, whole=(tile, tile))[: picture.height, : picture.width]
+        # A stored level rounded down lacks the grid's last column or row; what lies there is padding.
+        short = (0, region.height - picture.height), (0, region.width - picture.width), (0, 0)
+        return halve(np.pad(pixels, short, mode="edge"))
 
     def stored(self, halvings: int, column: int, row: int) -> bytes:
         """A copied level's tile as a complete JPEG; empty where the scanner stored nothing."""

@@ -113,13 +113,14 @@ class LiveViewings:
     def reread(self) -> None:
         """Look again which of the viewings in use still hold."""
         now = time.monotonic()
-        # A copy, since other threads add to it.
-        wanted = [viewing for viewing in list(self._live) if now - self._last_tile.get(viewing, now) < FORGET]
+        # A copy, since other threads add to it; what they add meanwhile is looked at the next time.
+        present = list(self._live)
+        wanted = [viewing_id for viewing_id in present if now - self._last_tile.get(viewing_id, now) < FORGET]
         found: dict[uuid.UUID, LiveViewing] = {}
         if wanted:
             with transaction(self._make) as session:
                 found = find_live(session, wanted)
-        for viewing_id in list(self._live):
+        for viewing_id in present:
             if viewing_id in found:
                 self._live[viewing_id] = found[viewing_id]
             else:

@@ -131,7 +131,7 @@ class DicomSlide(Slide):
                 stream = self.stored_tile(level, column, row)
                 if level not in self._frames:
                     self._frames[level] = Frame.around(stream, tables=None, colour=stored.colour)
-                tile = decode(self._frames[level].complete(stream))
+                tile = decode(self._frames[level].complete(stream), whole=(width, height))
                 x, y = column * width - region.x, row * height - region.y
                 left, top = max(x, 0), max(y, 0)
                 right, bottom = min(x + width, region.width), min(y + height, region.height)

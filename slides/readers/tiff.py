@@ -24,7 +24,7 @@ import tifffile
 from slides import metadata as stated
 from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.geometry import Region, Size
-from slides.jpeg import Colour
+from slides.jpeg import Colour, Frame, browser_shows, decode
 from slides.readers.leica import find_images
 from slides.readers.samples import as_rgb
 from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
@@ -115,11 +115,8 @@ class TiffSlide(Slide):
             ratios = levels[-1].imagewidth / page.imagewidth, levels[-1].imagelength / page.imagelength
             smaller = min(ratios) > 1.0 or (ratios != (1.0, 1.0) and min(ratios) == 1.0)
             same_view = abs(base.imagewidth * page.imagelength / (base.imagelength * page.imagewidth) - 1) < 0.25
-            if (
-                page.is_tiled
-                and smaller
-                and (self.format == "philips" or same_view or min(page.imagewidth, page.imagelength) < 64)
-            ):
+            padded = self.format == "philips" or min(page.imagewidth, page.imagelength) < 64
+            if page.is_tiled and smaller and (same_view or padded):
                 _require_slide(page)
                 levels.append(page)
         return levels
@@ -191,7 +188,7 @@ class TiffSlide(Slide):
         pixels = np.full((region.height, region.width, 3), 255, np.uint8)
         for row in range(region.y // height, -(-region.bottom // height)):
             for column in range(region.x // width, -(-region.right // width)):
-                tile = self._decode(page, row * columns + column)
+                tile = self._decode(level, row * columns + column)
                 if tile is None:
                     continue
                 x, y = column * width - region.x, row * height - region.y
@@ -206,22 +203,32 @@ class TiffSlide(Slide):
         return self._stored(page, row * -(-page.imagewidth // page.tilewidth) + column)
 
     def _stored(self, page: Any, index: int) -> bytes:
-        offset, count = page.dataoffsets[index], page.databytecounts[index]
+        try:
+            offset, count = page.dataoffsets[index], page.databytecounts[index]
+        except IndexError as error:
+            raise DamagedFile(
+                f"Tile {index} of {page.imagewidth} x {page.imagelength} px is not listed in the file. Export the "
+                "slide again."
+            ) from error
         if count == 0 or offset == 0:
             return b""
-        stream = os.pread(self._file, count, offset)
-        if len(stream) < count:
+        length = os.fstat(self._file).st_size
+        if offset + count > length:
             raise DamagedFile(
-                f"Tile {index} should be {count} bytes at byte {offset}, but the file ends after {len(stream)} "
-                "of them. Copy the slide again from the scanner."
+                f"Tile {index} should be {count} bytes at byte {offset}, but the file ends at byte {length}. Copy "
+                "the slide again from the scanner."
             )
-        return stream
+        return os.pread(self._file, count, offset)
 
-    def _decode(self, page: Any, index: int) -> Pixels | None:
+    def _decode(self, level: int, index: int) -> Pixels | None:
         """One stored tile as RGB, shape (tile height, tile width, 3); None where nothing is stored."""
+        page, stored = self._pages[level], self.levels[level].stored
         stream = self._stored(page, index)
         if not stream:
             return None
+        if stored and browser_shows(stream, stored.tables, stored.colour):
+            frame = Frame.around(stream, tables=stored.tables, colour=stored.colour)
+            return decode(frame.complete(stream), whole=(stored.tile.width, stored.tile.height))
         try:
             samples, _, _ = page.decode(stream, index, jpegtables=page.jpegtables, _fullsize=True)
         except Exception as error:

@@ -305,7 +305,7 @@ def test_a_step_given_back_is_no_attempt_and_falls_due_after_its_pause(worker_se
     ],
 )
 def test_the_database_refuses_rows_that_make_no_sense(worker_session: Session, constraint: str, change: str) -> None:
-    slide = receive(worker_session, digest="a" * 64, byte_size=1)
+    receive(worker_session, digest="a" * 64, byte_size=1)
     with pytest.raises(IntegrityError, match=constraint):
         worker_session.execute(text(f"UPDATE slide_image SET {change}"))  # noqa: S608 - the changes stand above
 

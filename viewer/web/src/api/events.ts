@@ -3,8 +3,10 @@
 import type { Slide } from "./client";
 
 export type Listener = {
-  /** The line is up, for the first time or again: what was said meanwhile is lost. */
+  /** The line is up, for the first time or again. */
   connected(): void;
+  /** Changes may have gone unheard: ask for everything anew. Also comes first on every new line. */
+  stale(): void;
   lost(): void;
   slide(slide: Slide): void;
   sessionEnded(): void;
@@ -22,6 +24,7 @@ export function listen(listener: Listener): () => void {
     source = new EventSource("/api/events");
     source.onopen = () => listener.connected();
     source.addEventListener("slide", (event) => listener.slide(JSON.parse(event.data) as Slide));
+    source.addEventListener("stale", () => listener.stale());
     source.addEventListener("session", () => listener.sessionEnded());
     source.onerror = () => {
       listener.lost();

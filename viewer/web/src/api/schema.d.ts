@@ -4,6 +4,66 @@
  */
 
 export interface paths {
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Health
+         * @description The process answers.
+         */
+        get: operations["read_health_healthz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Readiness
+         * @description The database, the broker and the storage answer too.
+         */
+        get: operations["read_readiness_readyz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Metrics
+         * @description Prometheus text: tiles, seconds, viewings; counts and times only.
+         */
+        get: operations["read_metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -11,13 +71,22 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read Session */
+        /**
+         * Read Session
+         * @description Say who is signed in. Open to everybody: the sign-in page asks it first.
+         */
         get: operations["read_session_api_session_get"];
         put?: never;
-        /** Sign In */
-        post: operations["sign_in_api_session_post"];
-        /** Sign Out */
-        delete: operations["sign_out_api_session_delete"];
+        /**
+         * Create Session
+         * @description Sign in as a demo person, in demo mode only.
+         */
+        post: operations["create_session_api_session_post"];
+        /**
+         * Delete Session
+         * @description Sign out; everything this session has open goes dark.
+         */
+        delete: operations["delete_session_api_session_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -30,8 +99,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Slides */
-        get: operations["slides_api_slides_get"];
+        /**
+         * Read Slides
+         * @description List every slide; until cases exist, every slide counts as tied to the demo account.
+         */
+        get: operations["read_slides_api_slides_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -47,8 +119,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Slide */
-        get: operations["slide_api_slides__slide_id__get"];
+        /**
+         * Read Slide
+         * @description One slide.
+         */
+        get: operations["read_slide_api_slides__slide_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -57,49 +132,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/slides/{slide_id}/thumbnail.jpg": {
+    "/api/slides/{slide_id}/{image}.jpg": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Thumb */
-        get: operations["thumb_api_slides__slide_id__thumbnail_jpg_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/slides/{slide_id}/macro.jpg": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Macro */
-        get: operations["macro_api_slides__slide_id__macro_jpg_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Events */
-        get: operations["events_api_events_get"];
+        /**
+         * Read Image
+         * @description The thumbnail, or the whole glass with its label painted over. A quarantined slide shows neither.
+         */
+        get: operations["read_image_api_slides__slide_id___image__jpg_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -117,8 +161,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Open Viewing */
-        post: operations["open_viewing_api_viewings_post"];
+        /**
+         * Create Viewing
+         * @description Open a slide. The viewing holds until it is closed, the session ends or the right does.
+         */
+        post: operations["create_viewing_api_viewings_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -132,12 +179,39 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Viewing */
-        get: operations["viewing_api_viewings__viewing_id__get"];
+        /**
+         * Read Viewing
+         * @description Say whether a viewing still holds, for a viewer whose tiles stopped coming.
+         */
+        get: operations["read_viewing_api_viewings__viewing_id__get"];
         put?: never;
         post?: never;
-        /** Close Viewing */
-        delete: operations["close_viewing_api_viewings__viewing_id__delete"];
+        /**
+         * Delete Viewing
+         * @description Close a viewing; its tiles go dark within a second.
+         */
+        delete: operations["delete_viewing_api_viewings__viewing_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Events
+         * @description Stream changes: `slide` with the slide that changed, `stale` when the list must be fetched anew,
+         *     `session` when the session has ended, after which the stream ends too.
+         */
+        get: operations["stream_events_api_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -147,136 +221,49 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ColourProfile
+         * @description What happens to the file's colour profile when its tiles are shown.
+         * @enum {string}
+         */
+        ColourProfile: "APPLIED" | "NOT_APPLIED" | "MISSING";
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
-        /** Person */
-        Person: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
-        };
-        /** Problem */
-        Problem: {
-            /** Type */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /** Detail */
-            detail: string;
-            /** Code */
-            code: string;
-        };
-        /** Reason */
-        Reason: {
-            /** Code */
-            code: string;
-            /** Detail */
-            detail: string;
-        };
-        /** Session */
-        Session: {
-            person: components["schemas"]["Person"] | null;
-            /** Demo People */
-            demo_people: components["schemas"]["Person"][];
-        };
-        /** SignIn */
-        SignIn: {
-            /** Person Id */
-            person_id: string;
-        };
-        /** Size */
-        Size: {
-            /** Width */
-            width: number;
-            /** Height */
-            height: number;
-        };
-        /** Slide */
-        Slide: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /** Number */
-            number: number;
-            /** Caption */
-            caption: string | null;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "RECEIVED" | "VERIFYING" | "VERIFIED" | "AVAILABLE" | "QUARANTINED";
-            /**
-             * Pyramid
-             * @enum {string}
-             */
-            pyramid: "NONE" | "BUILDING" | "READY" | "FAILED";
-            /** Progress */
-            progress: number | null;
-            /** Viewable */
-            viewable: boolean;
-            reason: components["schemas"]["Reason"] | null;
-            /** Received At */
-            received_at: string;
-            /** Byte Size */
-            byte_size: number;
-            /** Format */
-            format: string | null;
-            size: components["schemas"]["Size"] | null;
-            spacing: components["schemas"]["Spacing"] | null;
-            /** Objective */
-            objective: number | null;
-            /** Scanner */
-            scanner: string | null;
-            /** Scanned At */
-            scanned_at: string | null;
-            /** Pixel Path */
-            pixel_path: ("PASSTHROUGH" | "REENCODED_LOSSY") | null;
-            /** Psnr */
-            psnr: number | null;
-            /** Colour Profile */
-            colour_profile: ("APPLIED" | "NOT_APPLIED" | "MISSING") | null;
-            /** Images */
-            images: ("thumbnail" | "macro")[];
-            /** Version */
-            version: number;
-        };
-        /** Slides */
-        Slides: {
-            /** Slides */
-            slides: components["schemas"]["Slide"][];
-        };
-        /** Spacing */
-        Spacing: {
+        /**
+         * Micrometres
+         * @description Micrometres per level-0 pixel.
+         */
+        Micrometres: {
             /** X */
             x: number;
             /** Y */
             y: number;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
+        /**
+         * OpenSlide
+         * @description Which slide to open.
+         */
+        OpenSlide: {
+            /**
+             * Slide Id
+             * Format: uuid
+             */
+            slide_id: string;
         };
-        /** Viewing */
-        Viewing: {
+        /**
+         * OpenedViewing
+         * @description An open slide: where its tiles are and what must be said beside them.
+         *
+         *     Attributes:
+         *         dzi: address of the descriptor; the tiles lie beside it.
+         *         tile_size: side of its tiles in pixels; they do not overlap.
+         *         levels: deep-zoom levels there are, from one pixel to full resolution.
+         *         intended_use: what this viewer may be relied on for.
+         */
+        OpenedViewing: {
             /**
              * Id
              * Format: uuid
@@ -291,19 +278,156 @@ export interface components {
             levels: number;
             /**
              * Intended Use
-             * @enum {string}
+             * @default COMMUNICATION
+             * @constant
              */
-            intended_use: "COMMUNICATION" | "CE_MARKED_EXTERNAL" | "DEVICE";
+            intended_use: "COMMUNICATION";
         };
-        /** ViewingRequest */
-        ViewingRequest: {
+        /**
+         * Person
+         * @description Somebody who can sign in.
+         */
+        Person: {
             /**
-             * Slide Id
+             * Id
              * Format: uuid
              */
-            slide_id: string;
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
         };
-        /** ViewingState */
+        /**
+         * PixelPath
+         * @description What the full-resolution tiles are.
+         * @enum {string}
+         */
+        PixelPath: "PASSTHROUGH" | "REENCODED_LOSSY";
+        /**
+         * Pixels
+         * @description Width and height of the full-resolution canvas, in pixels.
+         */
+        Pixels: {
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+        };
+        /**
+         * PyramidState
+         * @description Where its pyramid is; it never decides whether the slide may be seen.
+         * @enum {string}
+         */
+        PyramidState: "NONE" | "BUILDING" | "READY" | "FAILED";
+        /**
+         * Reason
+         * @description Why a slide is quarantined, waits, or has no pyramid.
+         */
+        Reason: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * SessionState
+         * @description Who is signed in, and who could be in demo mode.
+         */
+        SessionState: {
+            person: components["schemas"]["Person"] | null;
+            /** Demo People */
+            demo_people: components["schemas"]["Person"][];
+        };
+        /**
+         * SignIn
+         * @description A choice on the sign-in page.
+         */
+        SignIn: {
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+        };
+        /**
+         * Slide
+         * @description A slide as lists and the viewer show it.
+         */
+        Slide: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Caption */
+            caption: string | null;
+            status: components["schemas"]["SlideStatus"];
+            pyramid: components["schemas"]["PyramidState"];
+            /** Progress */
+            progress: number | null;
+            /** Viewable */
+            viewable: boolean;
+            reason: components["schemas"]["Reason"] | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Byte Size */
+            byte_size: number;
+            /** Format */
+            format: string | null;
+            size: components["schemas"]["Pixels"] | null;
+            spacing: components["schemas"]["Micrometres"] | null;
+            /** Objective */
+            objective: number | null;
+            /** Scanner */
+            scanner: string | null;
+            /** Scanned At */
+            scanned_at: string | null;
+            pixel_path: components["schemas"]["PixelPath"] | null;
+            /** Psnr */
+            psnr: number | null;
+            colour_profile: components["schemas"]["ColourProfile"] | null;
+            /** Images */
+            images: ("thumbnail" | "macro")[];
+            /** Version */
+            version: number;
+        };
+        /**
+         * SlideList
+         * @description Every slide, the newest first.
+         */
+        SlideList: {
+            /** Slides */
+            slides: components["schemas"]["Slide"][];
+        };
+        /**
+         * SlideStatus
+         * @description Where a slide image is in its life. Source: domain rules, 5.6; the states before and after come later.
+         * @enum {string}
+         */
+        SlideStatus: "RECEIVED" | "VERIFYING" | "VERIFIED" | "AVAILABLE" | "QUARANTINED";
+        /** ValidationError */
+        ValidationError: {
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+            /** Input */
+            input?: unknown;
+            /** Context */
+            ctx?: Record<string, never>;
+        };
+        /**
+         * ViewingState
+         * @description Whether a viewing still holds.
+         */
         ViewingState: {
             /**
              * Id
@@ -325,6 +449,73 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_health_healthz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    read_readiness_readyz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Something it needs is missing. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     read_session_api_session_get: {
         parameters: {
             query?: never;
@@ -340,12 +531,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SessionState"];
                 };
             };
         };
     };
-    sign_in_api_session_post: {
+    create_session_api_session_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -364,7 +555,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SessionState"];
                 };
             };
             /** @description Validation Error */
@@ -378,7 +569,7 @@ export interface operations {
             };
         };
     };
-    sign_out_api_session_delete: {
+    delete_session_api_session_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -396,7 +587,7 @@ export interface operations {
             };
         };
     };
-    slides_api_slides_get: {
+    read_slides_api_slides_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -411,30 +602,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Slides"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["SlideList"];
                 };
             };
         };
     };
-    slide_api_slides__slide_id__get: {
+    read_slide_api_slides__slide_id__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -454,24 +627,6 @@ export interface operations {
                     "application/json": components["schemas"]["Slide"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -483,12 +638,13 @@ export interface operations {
             };
         };
     };
-    thumb_api_slides__slide_id__thumbnail_jpg_get: {
+    read_image_api_slides__slide_id___image__jpg_get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 slide_id: string;
+                image: "thumbnail" | "macro";
             };
             cookie?: never;
         };
@@ -500,7 +656,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "image/jpeg": unknown;
                 };
             };
             /** @description Validation Error */
@@ -514,58 +670,7 @@ export interface operations {
             };
         };
     };
-    macro_api_slides__slide_id__macro_jpg_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                slide_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    events_api_events_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    open_viewing_api_viewings_post: {
+    create_viewing_api_viewings_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -574,7 +679,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ViewingRequest"];
+                "application/json": components["schemas"]["OpenSlide"];
             };
         };
         responses: {
@@ -584,25 +689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Viewing"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OpenedViewing"];
                 };
             };
             /** @description Validation Error */
@@ -616,7 +703,7 @@ export interface operations {
             };
         };
     };
-    viewing_api_viewings__viewing_id__get: {
+    read_viewing_api_viewings__viewing_id__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -636,24 +723,6 @@ export interface operations {
                     "application/json": components["schemas"]["ViewingState"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -665,7 +734,7 @@ export interface operations {
             };
         };
     };
-    close_viewing_api_viewings__viewing_id__delete: {
+    delete_viewing_api_viewings__viewing_id__delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -690,6 +759,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stream_events_api_events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
         };

@@ -49,14 +49,14 @@ class SlidesStore {
   /** Fetch and follow until the returned function is called. */
   follow(): () => void {
     this.state = "loading";
-    // Asked for at once, for a proxy may hold events back, and again when the line is up.
+    // Asked for at once, for a proxy may hold events back.
     void this.load();
     const stop = listen({
       connected: () => {
         this.line = "up";
         this.connections += 1;
-        void this.load();
       },
+      stale: () => void this.load(),
       lost: () => {
         this.line = "lost";
         void session.check();

@@ -1,0 +1,81 @@
+"""The list of slides: what a laboratory sees while slides come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from makers import write_broken_slide, write_good_slide, write_no_slide, write_slow_slide
+from playwright.sync_api import Page, expect
+from product import Product, Web
+
+
+def test_a_stranger_signs_in_with_one_click_and_out_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/slides", signed_in=False)
+    page.get_by_role("button", name="Demo Demosson").click()
+    expect(page.get_by_role("heading", name="Glas", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Logga ut").click()
+    expect(page.get_by_role("button", name="Demo Demosson")).to_be_visible()
+
+
+def test_an_empty_list_says_how_slides_come_in(open_page: Callable[..., Page]) -> None:
+    page = open_page("/slides", language="en")
+    expect(page.get_by_text("samsyn ingest")).to_be_visible()
+
+
+@pytest.mark.usefixtures("web")
+def test_slides_arrive_and_advance_without_reload(
+    module_product: Product, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = open_page("/slides", language="en")
+    worker = module_product.start("work")
+    slow = module_product.bring_in(write_slow_slide(tmp_path / "slow.tif", side=4096))
+    row = page.locator(f"[data-slide='{slow}']")
+    expect(row).to_be_visible()
+    expect(row.get_by_role("progressbar")).to_be_visible()
+    expect(row).to_have_attribute("data-pyramid", "READY", timeout=60_000)
+    expect(row.locator("img")).to_be_visible()
+    good = module_product.bring_in(write_good_slide(tmp_path / "good.svs"))
+    expect(page.locator(f"[data-slide='{good}']")).to_have_attribute("data-status", "AVAILABLE", timeout=30_000)
+    worker.stop()
+
+
+def test_a_slide_that_is_not_sound_says_why_in_both_languages(
+    module_product: Product, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    broken = module_product.prepare(write_broken_slide(tmp_path / "broken.svs"))
+    stranger = module_product.prepare(write_no_slide(tmp_path / "text.svs"))
+    swedish = open_page("/slides")
+    expect(swedish.locator(f"[data-slide='{broken}']")).to_contain_text("I karantän")
+    english = open_page("/slides", language="en")
+    row = english.locator(f"[data-slide='{stranger}']")
+    expect(row).to_contain_text("Quarantine")
+    expect(row).to_contain_text("not a slide in a format read here")
+    assert row.get_by_role("link").count() == 0, "a slide that cannot be opened offers no link"
+
+
+def test_the_list_is_worked_by_keyboard(
+    module_product: Product, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    first = module_product.prepare(write_good_slide(tmp_path / "one.svs", seed=31))
+    second = module_product.prepare(write_good_slide(tmp_path / "two.svs", seed=32))
+    page = open_page("/slides")
+    expect(page.locator(f"[data-slide='{first}']")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.locator(f"[data-slide='{second}'] a").first).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/slides/{first}*")
+    page.go_back()
+    page.keyboard.press("/")
+    page.keyboard.type("no such slide")
+    expect(page.locator(f"[data-slide='{first}']")).to_have_count(0)
+
+
+def test_the_choice_of_language_is_remembered(open_page: Callable[..., Page], web: Web) -> None:
+    page = open_page("/slides")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.reload()
+    expect(page.get_by_role("heading", name="Slides", exact=True)).to_be_visible()
