@@ -40,8 +40,8 @@ bench: setup  ## measure tiling against libvips, side by side
 	$(BIN)/python tests/benchmarks/tiling.py
 
 wheel: setup  ## build the wheel, install it into a clean environment, start it, ask its health
-	$(BIN)/python -m build --wheel --outdir dist .
-	$(PYTHON) tests/wheel.py dist
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
+	$(BIN)/python tests/wheel.py dist
 
 types: setup  ## write the front end's API types anew from the API's description
 	cd viewer/web && $(NODE) npm run --silent types

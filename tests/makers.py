@@ -69,7 +69,7 @@ def write_good_slide(path: Path, *, width: int = 1300, height: int = 900, seed: 
     return path
 
 
-def write_slow_slide(path: Path, *, side: int = 8192) -> Path:
+def write_slow_slide(path: Path, *, side: int = 6144) -> Path:
     """A slide whose every tile must be encoded again, so that its pyramid takes seconds; a small file all the same."""
     tile = zlib.compress(_draw(TILE, TILE, 7).tobytes())
     count = (side // TILE) ** 2

@@ -20,6 +20,7 @@ from cases.access.sessions import end_demo_sessions
 from cases.database import connect, require_safe_role, sessions, transaction
 from viewer import problems
 from viewer.api import events, health, session, slides, viewings
+from viewer.bodies import BodyLimit
 from viewer.dependencies import cookie_name, require_same_origin
 from viewer.events import SlideEvents
 from viewer.headers import SecurityHeaders
@@ -78,6 +79,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     )
     app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
     app.add_api_route("/{page:path}", read_page, include_in_schema=False, response_class=HTMLResponse)
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -49,6 +49,9 @@ def up(
     """Start the whole product on this machine: database, broker, worker, scheduler, web. Ctrl-C stops it."""
     from viewer.up import run
 
+    # Root's PostgreSQL runs as another account, which must pass through folders that are made here. The services
+    # keep their own to themselves, and the processes that write tissue start with the mask of `main`.
+    os.umask(0o022)
     raise typer.Exit(run(console, data.resolve(), host=host, port=port, demo=demo, drawn=drawn, slides=slides or []))
 
 

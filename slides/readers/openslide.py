@@ -26,6 +26,7 @@ class OpenSlideSlide(Slide):
 
     def __init__(self, path: Path, *, format: str) -> None:  # noqa: A002 - the field's word
         self.format = format
+        self._open = True
         try:
             self._slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:
@@ -74,7 +75,9 @@ class OpenSlideSlide(Slide):
             raise DamagedFile(f"The {kind.lower()} image cannot be decoded. Export the slide again.") from error
 
     def close(self) -> None:
-        self._slide.close()
+        if self._open:
+            self._open = False
+            self._slide.close()
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -84,6 +84,11 @@ class TiffSlide(Slide):
         pages: list[Any] = list(self._tiff.pages)
         if not pages:
             raise DamagedFile("The TIFF file holds no image. Export the slide again.")
+        if self._goes_on():
+            raise DamagedFile(
+                "The file's list of images goes on where the file ends: it was cut off on its way. Copy the slide "
+                "again from the scanner."
+            )
         self._description: str = pages[0].description
         if self.format == "leica":
             self._images = find_images(self._description)
@@ -120,6 +125,12 @@ class TiffSlide(Slide):
                 _require_slide(page)
                 levels.append(page)
         return levels
+
+    def _goes_on(self) -> bool:
+        """Whether the last directory that could be read names another after it."""
+        file, kind = self._tiff.filehandle, self._tiff.tiff
+        file.seek(self._tiff.pages.next_page_offset or 0)
+        return any(file.read(kind.offsetsize))
 
     def _sizes(self) -> list[Size]:
         sizes = [Size(page.imagewidth, page.imagelength) for page in self._pages]
@@ -266,8 +277,8 @@ class TiffSlide(Slide):
             beyond = int(np.count_nonzero(ends > length))
             if beyond:
                 return (
-                    f"{beyond} of {expected} tiles of level {number} lie beyond the end of the file: it was cut "
-                    "off on its way. Copy the slide again from the scanner."
+                    f"Of the {expected} tiles of level {number}, {beyond} lie beyond the end of the file: it was "
+                    "cut off on its way. Copy the slide again from the scanner."
                 )
         return None
 

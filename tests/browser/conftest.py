@@ -53,15 +53,16 @@ def open_page(chromium: Browser, web: Web) -> Iterator[Callable[..., Page]]:
     def open_page(
         path: str, *, language: str = "sv", width: int = 1280, height: int = 800, signed_in: bool = True
     ) -> Page:
-        locale = {"sv": "sv-SE", "en": "en-GB"}[language]
-        context = chromium.new_context(base_url=web.address, locale=locale, viewport={"width": width, "height": height})
+        context = chromium.new_context(base_url=web.address, viewport={"width": width, "height": height})
         contexts.append(context)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto("/")
+        if language == "en":
+            page.get_by_role("button", name="English").click()
         if signed_in:
-            page.goto("/")
             page.get_by_role("button", name="Demo Demosson").click()
             page.wait_for_url("**/slides")
         if path != "/slides" or not signed_in:

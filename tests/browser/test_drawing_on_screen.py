@@ -65,13 +65,19 @@ def test_full_resolution_and_its_corner_are_painted_as_stored(
     with open_slide(path) as slide:
         size = slide.size
         whole = slide.read(Region(0, 0, size.width, size.height), level=0).astype(int)
-    page = open_page(f"/slides/{slide_id}?drawer=canvas#x={size.width}&y={size.height}&zoom=1", width=900, height=700)
+    page = open_page(f"/slides/{slide_id}", width=900, height=700)
+    box = stage_of(page).bounding_box()
+    assert box
+    # The slide's bottom right corner is put in the middle of the stage, on a whole pixel of the screen: a quarter
+    # of the stage is slide, the rest is not.
+    odd_x, odd_y = round(box["width"]) % 2, round(box["height"]) % 2
+    page.goto(f"/slides/{slide_id}#x={size.width - odd_x / 2}&y={size.height - odd_y / 2}&zoom=1")
+    page.reload()
     stage_of(page)
     seen = painted(page).astype(int)
-    # The slide's bottom right corner lies in the middle of the stage: a quarter of it is slide, the rest is not.
-    across, down = seen.shape[1] // 2 - 8, seen.shape[0] // 2 - 8
+    middle_x, middle_y = (seen.shape[1] + odd_x) // 2, (seen.shape[0] + odd_y) // 2
+    across, down = middle_x - 8, middle_y - 8
     wanted = whole[-down:, -across:]
-    middle_x, middle_y = seen.shape[1] // 2, seen.shape[0] // 2
     height, width = wanted.shape[:2]
     found = seen[middle_y - height : middle_y, middle_x - width : middle_x]
     inner = np.s_[8:-8, 8:-8]
@@ -91,7 +97,7 @@ def test_a_halved_level_is_painted_where_full_resolution_is(
     slide_id = module_product.prepare(path)
     with open_slide(path) as slide:
         whole = slide.read(Region(0, 0, 2001, 1501), level=0)
-    page = open_page(f"/slides/{slide_id}?drawer=canvas#x=1000&y=750&zoom=0.25", width=900, height=700)
+    page = open_page(f"/slides/{slide_id}#x=1000&y=750&zoom=0.25", width=900, height=700)
     stage_of(page)
     seen = painted(page).astype(int)
     wanted = np.asarray(Image.fromarray(whole).resize((500, 375), Image.Resampling.BOX)).astype(int)

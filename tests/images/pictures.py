@@ -34,7 +34,9 @@ def picture(width: int, height: int, *, seed: int = 0) -> Pixels:
     )
     for _ in range(max(3, width * height // 30_000)):
         centre, radius = lot.uniform((0, 0), (width, height)), lot.uniform(3, 30)
-        image[(x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2] = lot.uniform(30, 190, 3)
+        left, top = (max(0, int(c - radius)) for c in centre)
+        box = np.s_[top : int(centre[1] + radius) + 1, left : int(centre[0] + radius) + 1]
+        image[box][(x[box] - centre[0]) ** 2 + (y[box] - centre[1]) ** 2 < radius**2] = lot.uniform(30, 190, 3)
     image += lot.normal(0, 5, (height, width, 1)).astype(np.float32)
     side = max(1, min(width, height, 320) // 8)
     for number, colour in enumerate(CORNERS):

@@ -312,7 +312,7 @@ def write_trestle(path: Path, pixels: Pixels | None = None) -> Made:
     for number, (page, _) in enumerate(levels):
         page.tags |= {305: text("MedScan"), 254: (LONG, [0 if not number else 1])}
         page.tags |= resolution(0.25 * 2**number, 3)  # Trestle states micrometres here
-    levels[0][0].tags[270] = text("Objective Power=20x;Background Color=F0F0F0;OverlapsXY= 0 0 0 0 0 0")
+    levels[0][0].tags[270] = text("Objective Power=20;Background Color=F0F0F0;OverlapsXY= 0 0 0 0 0 0")
     write_tiff(path, [page for page, _ in levels])
     return Made(path, tuple(plane for _, plane in levels))
 

@@ -19,7 +19,6 @@ def begin_slow_work(product: Product, path: Path) -> uuid.UUID:
     slide_id = product.bring_in(write_slow_slide(path))
     product.wait_for_row(slide_id, pyramid="BUILDING")
     wait_for(lambda: halves(product) != [], within_s=20)
-    wait_for(lambda: (product.row(slide_id)["progress"] or 0) > 0, within_s=20)
     return slide_id
 
 
@@ -81,7 +80,7 @@ def test_a_worker_that_was_held_up_drops_what_another_has_finished(product: Prod
     held_up = [slow.pid, *pool_of(slow)]
     signal_all(held_up, signal.SIGSTOP)
     let_time_pass(product)
-    product.ring(slide_id)
+    product.ring(slide_id, times=2)  # one is already on its way to the worker that does not hear
     product.start("work")
     finished = product.wait_for_row(slide_id, status="AVAILABLE")
     signal_all(held_up, signal.SIGCONT)

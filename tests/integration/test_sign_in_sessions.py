@@ -165,7 +165,7 @@ def insert_viewings(database: Database, digests: list[str]) -> tuple[str, list[u
 
 
 def test_viewings_opened_while_others_are_reread_disturb_nothing(database: Database, folder: Path) -> None:
-    token, ids = insert_viewings(database, [f"{number:064x}" for number in range(200)])
+    token, ids = insert_viewings(database, [f"{number:064x}" for number in range(100)])
     with database.engine("samsyn_app") as engine:
         live = LiveViewings(sessions(engine), Product(folder, database).storage)
         failed: list[BaseException] = []

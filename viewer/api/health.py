@@ -59,4 +59,4 @@ def _broker(request: Request) -> str:
 
 
 def _storage(request: Request) -> str:
-    return "ok" if os.access(request.app.state.settings.data, os.W_OK | os.X_OK) else "the data folder is not writable"
+    return "ok" if os.access(request.app.state.settings.data, os.R_OK | os.X_OK) else "the data folder cannot be read"

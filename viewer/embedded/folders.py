@@ -91,7 +91,9 @@ def check_reachable(path: Path, account: Account, *, what: str) -> None:
 
 def _make(folder: Path, *, mode: int) -> None:
     try:
-        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(mode)  # whatever the umask
     except OSError as error:
         raise FolderUnusable(
             f"{folder} should be a folder of this installation but cannot be made: {error.strerror}. "

@@ -106,7 +106,7 @@ export class Microscope {
     viewer.addHandler("open", () => {
       this.#limit();
       if (start === null) viewer.viewport.goHome(true);
-      else this.show(start, true);
+      else this.show(start);
       viewer.world.getItemAt(0).addHandler("fully-loaded-change", (event) => {
         watcher.sharp(event.fullyLoaded);
       });
@@ -153,13 +153,14 @@ export class Microscope {
     };
   }
 
-  show(view: View, immediately = calm.matches): void {
+  /** At once: a movement across a whole slide tells nothing. */
+  show(view: View): void {
     if (!this.#open) return;
     const { viewport } = this.#viewer;
-    this.#turnTo(view.rotation, immediately);
-    viewport.zoomTo(this.#image.imageToViewportZoom(view.zoom), undefined, immediately);
-    viewport.panTo(this.#image.imageToViewportCoordinates(view.x, view.y), immediately);
-    viewport.applyConstraints(immediately);
+    this.#turnTo(view.rotation, true);
+    viewport.zoomTo(this.#image.imageToViewportZoom(view.zoom), undefined, true);
+    viewport.panTo(this.#image.imageToViewportCoordinates(view.x, view.y), true);
+    viewport.applyConstraints(true);
   }
 
   /** To a zoom in CSS pixels per level-0 pixel, around the middle of the window. */

@@ -1,0 +1,54 @@
+"""What the tests of the web share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from gallery import Gallery
+from makers import folder_for_everyone, write_broken_slide, write_good_slide
+from product import Product, cloned
+
+from viewer.embedded import EmbeddedPostgreSQL
+
+
+@pytest.fixture(scope="session")
+def gallery(
+    postgresql: EmbeddedPostgreSQL, cluster: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gallery]:
+    """Shared by every test of the web; whoever changes a slide in it changes it back."""
+    scanned = tmp_path_factory.mktemp("scanned")
+    good = write_good_slide(scanned / "good.svs")
+    with cloned(postgresql, cluster) as database, folder_for_everyone() as folder, Product(folder, database) as product:
+        yield Gallery(
+            product,
+            product.start_web(),
+            product.start_web(),
+            available=product.prepare(good),
+            verified=product.prepare(good, steps=1),
+            quarantined=product.prepare(write_broken_slide(scanned / "broken.svs"), steps=1),
+            received=product.bring_in(good, ringing=False),
+        )
+
+
+@pytest.fixture
+def stranger(gallery: Gallery) -> Iterator[httpx2.Client]:
+    """A browser that is not signed in."""
+    with gallery.web.stranger() as client:
+        yield client
+
+
+@pytest.fixture
+def browser(gallery: Gallery) -> Iterator[httpx2.Client]:
+    """A browser in which the demo person is signed in."""
+    with gallery.web.demo_person() as client:
+        yield client
+
+
+@pytest.fixture
+def elsewhere(gallery: Gallery, browser: httpx2.Client) -> Iterator[httpx2.Client]:
+    """The same browser, whose requests reach the other web process."""
+    with httpx2.Client(base_url=gallery.second.address, cookies=browser.cookies, timeout=15, trust_env=False) as client:
+        yield client

@@ -1,0 +1,213 @@
+"""The command `samsyn`, as people type it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gallery import Gallery
+from makers import write_broken_slide, write_good_slide, write_no_slide
+from product import ROOT, Database, Product
+from typer.testing import CliRunner
+
+from tiler.pyramid import Pyramid
+from viewer.cli import app
+from viewer.embedded.addresses import database_url
+
+PATIENT = "Tolvan Tolvansson.svs"
+"""A file name of the kind that must not be repeated."""
+
+
+def samsyn(*words: str | Path, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run the command. Returns its exit code and what it said, on one line."""
+    code, lines = samsyn_lines(*words, env=env)
+    return code, " ".join(" ".join(lines).split())
+
+
+def samsyn_lines(*words: str | Path, env: dict[str, str] | None = None) -> tuple[int, list[str]]:
+    """Run the command. Returns its exit code and what it said, line by line."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "viewer", *map(str, words)],
+        cwd=ROOT,
+        env={**(env or os.environ), "COLUMNS": "1000"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert "Traceback" not in ended.stdout, ended.stdout
+    return ended.returncode, ended.stdout.splitlines()
+
+
+def samsyn_here(*words: str | Path) -> tuple[int, str]:
+    """The same within this process, for commands that need no service."""
+    ended = CliRunner(env={"COLUMNS": "1000"}).invoke(app, [*map(str, words)])
+    return ended.exit_code, " ".join(ended.output.split())
+
+
+def test_inspect_says_what_a_sound_slide_is(tmp_path: Path) -> None:
+    code, said = samsyn("inspect", write_good_slide(tmp_path / PATIENT))
+    assert code == 0
+    for part in ("aperio", "1300 x 900", "0.5 x 0.5 µm per pixel", "20x", "macro", "PASSTHROUGH", "Sound: a sample"):
+        assert part in said
+    assert "Tolvan" not in said
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (write_broken_slide, "DAMAGED_FILE: Tile 23 of 1300 x 900 px cannot be decoded"),
+        (write_no_slide, "UNSUPPORTED_FILE: The file is not a slide in a format read here"),
+        (lambda path: path, "SOURCE_MISSING: The file cannot be read (No such file or directory)."),
+    ],
+)
+def test_inspect_and_tile_say_what_is_wrong_with_a_slide(
+    tmp_path: Path, write: Callable[[Path], Path], sentence: str
+) -> None:
+    path = write(tmp_path / PATIENT)
+    code, said = samsyn_here("inspect", path)
+    assert (code, sentence in said) == (1, True), said
+    assert "Tolvan" not in said
+
+
+def test_tile_makes_a_pyramid_and_says_its_digest(tmp_path: Path) -> None:
+    made = tmp_path / "pyramid.tif"
+    code, said = samsyn_here("tile", write_good_slide(tmp_path / "good.svs"), made, "--threads", "1")
+    pyramid = Pyramid(made)
+    digest = pyramid.level0_digest()
+    pyramid.close()
+    assert code == 0
+    assert "4 levels of 256 px tiles" in said
+    assert f"Level 0 SHA-256 {digest}" in said
+
+
+def test_tile_leaves_nothing_behind_when_it_cannot(tmp_path: Path) -> None:
+    code, said = samsyn_here("tile", write_broken_slide(tmp_path / "broken.svs"), tmp_path / "pyramid.tif")
+    assert code == 1
+    assert "decode" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.svs"]
+
+
+def test_healthy_is_an_exit_code(gallery: Gallery) -> None:
+    web = gallery.web
+    assert samsyn("healthy", f"{web.address}/readyz") == (0, "")
+    assert samsyn("healthy", f"{web.address}/api/nothing") == (1, "")
+    assert samsyn("healthy", "http://127.0.0.1:9/readyz") == (1, "")
+
+
+@pytest.fixture(scope="module")
+def running(module_product: Product) -> Iterator[Product]:
+    """A worker at work."""
+    module_product.start("work")
+    yield module_product
+
+
+def test_ingest_brings_a_folder_in_once_and_follows_each_slide(running: Product, tmp_path: Path) -> None:
+    env = running.environment()
+    data = ("--data", running.data)
+    write_good_slide(tmp_path / PATIENT)
+    (tmp_path / "below").mkdir()
+    write_good_slide(tmp_path / "below" / "another.svs", seed=3)
+    (tmp_path / "notes.txt").write_text("Not for here.")
+    code, said = samsyn("ingest", tmp_path, "--caption", "Kolon", *data, env=env)
+    assert code == 0, said
+    rows = running.database.query("SELECT number, caption, status FROM slide_image ORDER BY number")
+    assert [(row["caption"], row["status"]) for row in rows] == [("Kolon 1", "AVAILABLE"), ("Kolon 2", "AVAILABLE")]
+    code, said = samsyn("ingest", tmp_path / PATIENT, *data, env=env)
+    assert code == 0
+    assert re.search(r"Already here as slide \d: the same content\.", said)
+    assert "Tolvan" not in said
+    assert len(running.database.query("SELECT * FROM slide_image")) == 2
+    assert (tmp_path / PATIENT).exists()
+
+
+def test_ingest_says_what_it_did_not_bring_in(running: Product, tmp_path: Path) -> None:
+    env, data = running.environment(), ("--data", running.data)
+    write_no_slide(tmp_path / PATIENT)
+    (tmp_path / "empty.svs").touch()
+    before = len(running.database.query("SELECT * FROM slide_image"))
+    code, said = samsyn("ingest", tmp_path, *data, env=env)
+    assert code == 1
+    assert "Not brought in: The file is empty (0 bytes)." in said
+    assert "The file is not a slide in a format read here" in said
+    assert "Tolvan" not in said
+    assert len(running.database.query("SELECT * FROM slide_image")) == before + 1
+    code, said = samsyn("ingest", tmp_path / "nothing", *data, env=env)
+    assert (code, said) == (2, "There is no file or folder at the given path.")
+
+
+def test_commands_say_when_nothing_runs_on_a_folder(folder: Path, tmp_path: Path) -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("SAMSYN_")}
+    for words in (("doctor",), ("ingest", str(write_no_slide(tmp_path / "x.svs")))):
+        code, said = samsyn(*words, "--data", folder, env=bare)
+        assert code == 2
+        assert said == f"Samsyn is not running on {folder}. Start it with: samsyn up --data {folder}"
+
+
+def test_migrate_wants_the_owner_and_may_run_again(quiet_database: Database, cluster: Path) -> None:
+    assert samsyn("migrate", "--owner-url", quiet_database.url("samsyn_owner")) == (0, "")
+    code, said = samsyn("migrate")
+    assert code == 2
+    assert "--owner-url" in said
+
+
+def examine(product: Product, *options: str, **environment: str) -> list[str]:
+    """What the doctor finds wrong, but for this machine's own: its disk may be full, the pages not built."""
+    code, lines = samsyn_lines("doctor", "--data", product.data, *options, env=product.environment() | environment)
+    found = [line.removeprefix("wrong ") for line in lines if line.startswith("wrong ")]
+    assert len(found) + sum(line.startswith("ok    ") for line in lines) == len(lines), lines
+    assert code == bool(found)
+    return [one for one in found if not one.startswith(("The disk of the data folder", "The pages are built"))]
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each_kind_of_damage(
+    product: Product, tmp_path: Path
+) -> None:
+    kept, damaged = (
+        product.prepare(write_good_slide(tmp_path / f"{seed}.svs", width=600, height=400, seed=seed)) for seed in (1, 3)
+    )
+    assert examine(product, "--deep") == []
+
+    original = product.storage.originals.path(product.row(damaged)["original_digest"]).parent
+    original.rename(tmp_path / "aside")
+    pyramid = product.storage.pyramid(damaged)
+    whole = pyramid.read_bytes()
+    middle = len(whole) // 2
+    pyramid.write_bytes(whole[: middle - 2000] + bytes(100) + whole[middle - 1900 :])
+    (pyramid.parent / "00000000-0000-7000-8000-000000000000.tif").touch()
+    (pyramid.parent / f"{damaged}.tif.abc.partial").touch()
+    (product.storage.originals.root / "ff" / ("f" * 64)).mkdir(parents=True)
+    others = [
+        "1 of 2 originals are missing on disk.",
+        "1 originals on disk belong to no slide.",
+        "1 pyramid files belong to no slide.",
+        "1 half-written files lie about; they are harmless while slides come in.",
+    ]
+    assert sorted(examine(product)) == sorted(others)
+    deep = [*others, "1 of 2 pyramids are missing or wrong (read again in full)."]
+    assert sorted(examine(product, "--deep")) == sorted(deep)
+    pyramid.unlink()
+    assert "1 of 2 pyramids are missing or wrong (opened)." in examine(product)
+    product.database.query("DELETE FROM tile_pyramid WHERE slide_image_id = :id", id=damaged)
+    product.database.query("UPDATE alembic_version SET version_num = '0000'")
+    found = examine(product)
+    assert "1 slides disagree with their pyramid's row." in found
+    assert any(one.startswith("The schema is at 0000, this version needs 0001") for one in found)
+    assert str(kept) not in "".join(found)
+
+
+def test_the_doctor_says_which_service_is_missing(product: Product, folder: Path) -> None:
+    product.valkey.stop()
+    broker = "The broker does not answer at SAMSYN_REDIS_URL; start it, or correct the address."
+    assert examine(product) == [broker]
+    nowhere = database_url(folder, role="samsyn_worker")
+    database = "The database does not answer at SAMSYN_DATABASE_URL; start it, or correct the address."
+    assert examine(product, SAMSYN_DATABASE_URL=nowhere) == [broker, database]
+    (_, role) = examine(product, SAMSYN_DATABASE_URL=product.database.url("samsyn_owner"))
+    assert role.startswith("The database role samsyn_owner is a superuser, bypasses row security or owns the tables.")
