@@ -68,7 +68,12 @@ class Archive:
             if not place.exists():
                 for folder in [incoming, *(entry for entry in incoming.rglob("*") if entry.is_dir())]:
                     _sync(folder)
-                incoming.rename(place)
+                try:
+                    incoming.rename(place)
+                except OSError:
+                    # Another process brought the same content in a moment before.
+                    if not place.is_dir():
+                        raise
                 _sync(place.parent)
             return Original(whole, total)
         finally:
@@ -99,6 +104,8 @@ def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> tuple[
             writer.write(chunk)
             digest.update(chunk)
             progress(len(chunk))
+            if writer.tell() > before.st_size:
+                break  # somebody writes to it faster than it can be read
         after = os.fstat(reader.fileno())
         size = writer.tell()
         writer.flush()

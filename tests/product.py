@@ -23,7 +23,7 @@ import viewer
 from cases.access.people import DEMO_PERSON
 from cases.database import sessions, transaction
 from cases.records.slide_images import receive
-from slides.files import gather
+from slides.files import find_slides
 from tiler.pyramid import Pyramid
 from viewer.embedded import EmbeddedPostgreSQL, EmbeddedValkey, addresses
 from viewer.embedded.addresses import database_url, socket_folder
@@ -208,7 +208,7 @@ class Product:
             ringing: whether the worker is told.
             times: how many messages say so.
         """
-        original = self.storage.originals.store(gather(path))
+        original = self.storage.originals.store(find_slides(path)[0])
         with self.database.engine("samsyn_worker") as engine, transaction(sessions(engine)) as session:
             slide_id = receive(session, digest=original.digest, byte_size=original.byte_size, caption="Prov").id
         if ringing:

@@ -69,6 +69,7 @@ def examine(settings: WorkerSettings, *, deep: bool) -> Iterator[Check]:
         return
     yield _examine_schema(engine)
     yield from _examine_files(engine, Storage(settings.data), deep=deep)
+    engine.dispose()
 
 
 def _examine_schema(engine: Engine) -> Check:

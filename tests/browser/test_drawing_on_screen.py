@@ -23,9 +23,11 @@ from slides.opening import open_slide
 
 Pixels = npt.NDArray[np.uint8]
 
-TOLERANCE = 2.5
+TOLERANCE = 1.5
 """Mean difference per sample. Two JPEG decoders differ by up to 2 (IDCT rounding, T.83 compliance) and by more
-where one of them smooths chroma between pixels; a wrong colour, place or edge differs by tens."""
+where one of them smooths chroma between pixels; half a pixel's shift differs by 3, a wrong colour by tens."""
+ENCODED_AGAIN = 3.5
+"""The same where quality 90 lies between: 38 dB on this noisy picture is a mean difference of about 2.7."""
 
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "RGB without a marker, tiles of 240": lambda folder: (
@@ -37,10 +39,12 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "4:2:2": lambda folder: (
         write_aperio(folder / "c.svs", picture(901, 650), codings.YCBCR_422, tile=256, profile=None).path
     ),
-    "grey": lambda folder: write_generic(folder / "d.tif", picture(700, 900), codings.GREY).path,
+    "grey, encoded again": lambda folder: write_generic(folder / "d.tif", picture(700, 900), codings.GREY).path,
     "deflate, encoded again": lambda folder: write_generic(folder / "e.tif", picture(800, 600), codings.DEFLATE).path,
     "DICOM": lambda folder: write_dicom(folder / "f", picture(700, 531)).path,
 }
+
+LOSSY = {layout for layout in LAYOUTS if layout.endswith("encoded again")}
 
 
 def painted(page: Page) -> Pixels:
@@ -81,7 +85,7 @@ def test_full_resolution_and_its_corner_are_painted_as_stored(
     height, width = wanted.shape[:2]
     found = seen[middle_y - height : middle_y, middle_x - width : middle_x]
     inner = np.s_[8:-8, 8:-8]
-    assert np.abs(found[inner] - wanted[inner]).mean() < TOLERANCE
+    assert np.abs(found[inner] - wanted[inner]).mean() < (ENCODED_AGAIN if layout in LOSSY else TOLERANCE)
     ground = seen[-40:, -40:].reshape(-1, 3)
     assert np.ptp(ground, axis=0).max() == 0, "nothing is painted beyond the slide"
     beyond = seen[middle_y + 2 :, : middle_x + 2]

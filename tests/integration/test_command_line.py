@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tiler.pyramid import Pyramid
 from viewer.cli import app
+from viewer.doctor import examine
 from viewer.embedded.addresses import database_url
 
 PATIENT = "Tolvan Tolvansson.svs"
@@ -46,8 +47,9 @@ def samsyn_lines(*words: str | Path, env: dict[str, str] | None = None) -> tuple
 
 
 def samsyn_here(*words: str | Path) -> tuple[int, str]:
-    """The same within this process, for commands that need no service."""
-    ended = CliRunner(env={"COLUMNS": "1000"}).invoke(app, [*map(str, words)])
+    """The same within this process, for commands that need no service; nothing is set in its environment."""
+    unset = {name: None for name in os.environ if name.startswith("SAMSYN_")}
+    ended = CliRunner(env={"COLUMNS": "1000", **unset}).invoke(app, [*map(str, words)])
     return ended.exit_code, " ".join(ended.output.split())
 
 
@@ -143,23 +145,29 @@ def test_ingest_says_what_it_did_not_bring_in(running: Product, tmp_path: Path) 
 
 
 def test_commands_say_when_nothing_runs_on_a_folder(folder: Path, tmp_path: Path) -> None:
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("SAMSYN_")}
     for words in (("doctor",), ("ingest", str(write_no_slide(tmp_path / "x.svs")))):
-        code, said = samsyn(*words, "--data", folder, env=bare)
+        code, said = samsyn_here(*words, "--data", folder)
         assert code == 2
         assert said == f"Samsyn is not running on {folder}. Start it with: samsyn up --data {folder}"
 
 
 def test_migrate_wants_the_owner_and_may_run_again(quiet_database: Database, cluster: Path) -> None:
-    assert samsyn("migrate", "--owner-url", quiet_database.url("samsyn_owner")) == (0, "")
-    code, said = samsyn("migrate")
+    assert samsyn_here("migrate", "--owner-url", quiet_database.url("samsyn_owner")) == (0, "")
+    code, said = samsyn_here("migrate")
     assert code == 2
     assert "--owner-url" in said
 
 
-def examine(product: Product, *options: str, **environment: str) -> list[str]:
+def find_wrong(product: Product, *, deep: bool = False, **settings: str) -> list[str]:
     """What the doctor finds wrong, but for this machine's own: its disk may be full, the pages not built."""
-    code, lines = samsyn_lines("doctor", "--data", product.data, *options, env=product.environment() | environment)
+    changed = product.settings.model_copy(update=settings)
+    found = [check.sentence for check in examine(changed, deep=deep) if not check.sound]
+    return [one for one in found if not one.startswith(("The disk of the data folder", "The pages are built"))]
+
+
+def ask_doctor(product: Product) -> list[str]:
+    """The same from the command line; its exit code and its colours agree."""
+    code, lines = samsyn_lines("doctor", "--data", product.data, env=product.environment())
     found = [line.removeprefix("wrong ") for line in lines if line.startswith("wrong ")]
     assert len(found) + sum(line.startswith("ok    ") for line in lines) == len(lines), lines
     assert code == bool(found)
@@ -172,7 +180,8 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
     kept, damaged = (
         product.prepare(write_good_slide(tmp_path / f"{seed}.svs", width=600, height=400, seed=seed)) for seed in (1, 3)
     )
-    assert examine(product, "--deep") == []
+    assert find_wrong(product, deep=True) == []
+    assert ask_doctor(product) == find_wrong(product)
 
     original = product.storage.originals.path(product.row(damaged)["original_digest"]).parent
     original.rename(tmp_path / "aside")
@@ -189,14 +198,14 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
         "1 pyramid files belong to no slide.",
         "1 half-written files lie about; they are harmless while slides come in.",
     ]
-    assert sorted(examine(product)) == sorted(others)
+    assert sorted(find_wrong(product)) == sorted(ask_doctor(product)) == sorted(others)
     deep = [*others, "1 of 2 pyramids are missing or wrong (read again in full)."]
-    assert sorted(examine(product, "--deep")) == sorted(deep)
+    assert sorted(find_wrong(product, deep=True)) == sorted(deep)
     pyramid.unlink()
-    assert "1 of 2 pyramids are missing or wrong (opened)." in examine(product)
+    assert "1 of 2 pyramids are missing or wrong (opened)." in find_wrong(product)
     product.database.query("DELETE FROM tile_pyramid WHERE slide_image_id = :id", id=damaged)
     product.database.query("UPDATE alembic_version SET version_num = '0000'")
-    found = examine(product)
+    found = find_wrong(product)
     assert "1 slides disagree with their pyramid's row." in found
     assert any(one.startswith("The schema is at 0000, this version needs 0001") for one in found)
     assert str(kept) not in "".join(found)
@@ -205,9 +214,9 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
 def test_the_doctor_says_which_service_is_missing(product: Product, folder: Path) -> None:
     product.valkey.stop()
     broker = "The broker does not answer at SAMSYN_REDIS_URL; start it, or correct the address."
-    assert examine(product) == [broker]
+    assert find_wrong(product) == [broker]
     nowhere = database_url(folder, role="samsyn_worker")
     database = "The database does not answer at SAMSYN_DATABASE_URL; start it, or correct the address."
-    assert examine(product, SAMSYN_DATABASE_URL=nowhere) == [broker, database]
-    (_, role) = examine(product, SAMSYN_DATABASE_URL=product.database.url("samsyn_owner"))
+    assert find_wrong(product, database_url=nowhere) == [broker, database]
+    (_, role) = find_wrong(product, database_url=product.database.url("samsyn_owner"))
     assert role.startswith("The database role samsyn_owner is a superuser, bypasses row security or owns the tables.")

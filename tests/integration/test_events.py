@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from gallery import Gallery
 from makers import write_good_slide
-from product import Product
+from product import Product, Web
 
 
 def listen(response: httpx2.Response) -> Iterator[tuple[str, Any]]:
@@ -27,14 +28,20 @@ def listen(response: httpx2.Response) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(value)
 
 
-def test_a_slide_is_seen_to_go_through_its_states(product: Product, tmp_path: Path) -> None:
-    product.start("work")
-    with product.start_web().demo_person() as client, client.stream("GET", "/api/events") as stream:
+@pytest.fixture(scope="module")
+def own_web(module_product: Product) -> Web:
+    """A web process of this file's own."""
+    return module_product.start_web()
+
+
+def test_a_slide_is_seen_to_go_through_its_states(module_product: Product, own_web: Web, tmp_path: Path) -> None:
+    module_product.start("work")
+    with own_web.demo_person() as client, client.stream("GET", "/api/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert "no-cache" in stream.headers["cache-control"]
         events = listen(stream)
         assert next(events) == ("stale", {})
-        slide_id = product.bring_in(write_good_slide(tmp_path / "good.svs"))
+        slide_id = module_product.bring_in(write_good_slide(tmp_path / "good.svs"))
         states = []
         for name, data in events:
             if name == "slide" and data["id"] == str(slide_id):
@@ -88,8 +95,8 @@ def test_many_streams_leave_connections_for_everything_else(gallery: Gallery, br
             assert browser.get("/api/slides", timeout=5).status_code == 200
 
 
-def test_the_web_stops_within_five_seconds_with_streams_open(product: Product) -> None:
-    web = product.start_web()
+def test_the_web_stops_within_five_seconds_with_streams_open(own_web: Web) -> None:
+    web = own_web
     with web.demo_person() as client, client.stream("GET", "/api/events") as stream:
         assert next(listen(stream))[0] == "stale"
         asked = time.monotonic()

@@ -81,8 +81,10 @@ def read_tiles_served(client: httpx2.Client) -> float:
 
 
 @pytest.mark.parametrize("how", ["stopped", "held"])
-def test_a_missing_broker_is_named_and_comes_back_by_itself(product: Product, how: str) -> None:
-    web = product.start_web()
+def test_a_missing_broker_is_named_and_comes_back_by_itself(
+    own_postgresql: tuple[EmbeddedPostgreSQL, Product, Web, uuid.UUID], how: str
+) -> None:
+    _, product, web, _ = own_postgresql
     missing = {"status": "not ready", "database": "ok", "broker": "the broker does not answer", "storage": "ok"}
     with web.stranger() as client:
         if how == "stopped":

@@ -44,7 +44,6 @@ def signal_all(pids: list[int], wanted: signal.Signals) -> None:
 
 def test_a_killed_pool_process_is_replaced_and_its_slide_begun_again(product: Product, tmp_path: Path) -> None:
     worker = product.start("work")
-    product.start("schedule")
     slide_id = begin_slow_work(product, tmp_path / "slow.tif")
     before = pool_of(worker)
     signal_all(before, signal.SIGKILL)
@@ -53,6 +52,7 @@ def test_a_killed_pool_process_is_replaced_and_its_slide_begun_again(product: Pr
     assert (row["status"], row["pyramid"], row["attempts"]) == ("VERIFIED", "BUILDING", 1)
     assert len(halves(product)) == 1
     let_time_pass(product)
+    product.ring(slide_id)
     row = product.wait_for_row(slide_id, status="AVAILABLE")
     assert (row["attempts"], row["lease_holder"]) == (0, None)
     product.check_pyramid(slide_id)
@@ -118,7 +118,8 @@ def test_a_disk_that_refuses_is_said_and_tried_again(product: Product, tmp_path:
     ]
     let_time_pass(product)
     product.ring(slide_id)
-    product.wait_for_row(slide_id, version=row["version"] + 3)  # begun, progressed or not, refused again
+    wait_for(lambda: worker.log.read_text().count("storage refused") == 2)
+    product.wait_for_row(slide_id, attempts=0)
     worker.stop((signal.SIGTERM, 10.0))
     let_time_pass(product)
     product.start("work")

@@ -16,8 +16,10 @@ import httpx2
 import pytest
 from makers import wait_for, write_good_slide, write_slow_slide
 from product import ROOT
+from typer.testing import CliRunner
 
 from cases.access.people import DEMO_PERSON
+from viewer.cli import app
 
 
 class Up:
@@ -131,20 +133,11 @@ def test_from_an_empty_folder_to_a_slide_and_on_after_any_end(folder: Path, outp
 def test_a_taken_port_and_missing_slides_are_said_before_anything_starts(folder: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "viewer", "up", "--data", str(folder / "data")]
-        ended = subprocess.run(
-            [*command, "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
-    assert ended.returncode == 2
-    assert f"Port {port} is taken." in ended.stdout
-    ended = subprocess.run(
-        [*command, "--port", str(port), "--slides", str(folder / "none")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "Give a slide file or a folder of slides." in " ".join(ended.stdout.split())
+        command = ["up", "--data", str(folder / "data"), "--port", str(port)]
+        ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 2
+    assert f"Port {port} is taken." in ended.output
+    ended = CliRunner().invoke(app, [*command, "--slides", str(folder / "none")])
+    assert ended.exit_code == 2
+    assert "Give a slide file or a folder of slides." in " ".join(ended.output.split())
     assert not (folder / "data").exists()

@@ -137,16 +137,18 @@ def test_the_same_content_twice_is_kept_once(archive: Archive, tmp_path: Path) -
 
 
 def test_the_same_content_from_several_at_once(archive: Archive, tmp_path: Path) -> None:
-    (tmp_path / "one.svs").write_bytes(os.urandom(300_000))
     barrier = threading.Barrier(6)
 
-    def store(_: int) -> str:
+    def store(path: Path) -> str:
         barrier.wait()
-        return archive.store(gather(tmp_path / "one.svs"), progress=lambda count: time.sleep(0.01)).digest
+        return archive.store(gather(path)).digest
 
     with ThreadPoolExecutor(6) as pool:
-        assert len(set(pool.map(store, range(6)))) == 1
-    assert len([file for file in archive.root.rglob("*") if file.is_file()]) == 1
+        for number in range(25):
+            path = tmp_path / f"{number}.svs"
+            path.write_bytes(os.urandom(3000))
+            assert len(set(pool.map(store, [path] * 6))) == 1
+    assert len([file for file in archive.root.rglob("*") if file.is_file()]) == 25
     assert not list(archive.root.glob("incoming.*"))
 
 

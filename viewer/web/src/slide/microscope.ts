@@ -56,6 +56,30 @@ class Tiles extends OpenSeadragon.TileSource {
   }
 }
 
+/**
+ * Put the edges of a tile on whole pixels of the screen, neighbours on the same ones.
+ *
+ * OpenSeadragon draws tiles without overlap one pixel too large, to hide the seams between them: 256 px
+ * stretched over 257 are smeared everywhere but at the corners. With edges on whole pixels there is no
+ * seam to hide, and at full resolution a pixel of the file is a pixel of the screen.
+ */
+function drawOnWholePixels({ context, tile }: OpenSeadragon.TileDrawingEvent): void {
+  if (tile.position === null || tile.size === null) return;
+  const ratio = OpenSeadragon.pixelDensityRatio;
+  const [scaleX, moveX] = whole(tile.position.x * ratio, tile.size.x * ratio, ratio);
+  const [scaleY, moveY] = whole(tile.position.y * ratio, tile.size.y * ratio, ratio);
+  context.transform(scaleX, 0, 0, scaleY, moveX, moveY);
+}
+
+/** Scale and offset that bring a stretch of screen, `excess` too long, to whole pixels. */
+function whole(from: number, length: number, excess: number): [number, number] {
+  // Neighbours compute their common edge in two ways; a thousandth apart is the same edge.
+  const nearest = (edge: number): number => Math.round(Math.round(edge * 1000) / 1000);
+  const start = nearest(from);
+  const scale = Math.max(1, nearest(from + length - excess) - start) / length;
+  return [scale, start - from * scale];
+}
+
 export class Microscope {
   readonly #viewer: OpenSeadragon.Viewer;
   readonly #watcher: Watcher;
@@ -113,6 +137,7 @@ export class Microscope {
       this.#tell();
       watcher.rested(this.view);
     });
+    viewer.addHandler("tile-drawing", drawOnWholePixels);
     viewer.addHandler("resize", () => this.#limit());
     viewer.addHandler("viewport-change", () => this.#tell());
     viewer.addHandler("animation", () => this.#tell());

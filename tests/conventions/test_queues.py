@@ -1,0 +1,53 @@
+"""Every message has a queue, and every queue is listened to."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+from viewer import cli
+from worker.app import create_app
+from worker.queues import QUEUES
+from worker.settings import WorkerSettings
+
+
+def test_every_queue_is_listened_to(tmp_path: Path) -> None:
+    settings = WorkerSettings(
+        database_url="postgresql+psycopg://samsyn_worker@/samsyn", redis_url="redis+socket:///none", data=tmp_path
+    )
+    names = [queue.name for queue in QUEUES]
+    assert len(set(names)) == len(names)
+    # Queues that share a key would each get every message.
+    assert [queue.routing_key for queue in QUEUES] == names
+    with create_app(settings) as app:
+        listened = app.amqp.queues
+        assert list(listened) == names
+        assert app.conf.task_create_missing_queues is False
+        assert app.conf.task_default_queue in names
+        assert {entry["options"]["queue"] for entry in app.conf.beat_schedule.values()} <= set(names)
+        for entry in app.conf.beat_schedule.values():
+            assert entry["task"] in app.tasks
+
+
+def test_the_worker_is_started_without_a_choice_of_queues() -> None:
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(inspect.getsource(cli.work)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert "worker" in texts
+    assert [text for text in texts if text.startswith(("-Q", "--queues", "-X", "--exclude"))] == []
+
+
+def test_messages_are_sent_in_one_place_only() -> None:
+    root = Path(cli.__file__).parents[1]
+    senders = {"send_task", "apply_async", "delay"}
+    found = {
+        str(path.relative_to(root))
+        for package in ("cases", "worker", "viewer")
+        for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in senders
+    }
+    assert found == {"worker/queues.py"}
