@@ -40,7 +40,7 @@ def find_evasions(source: str) -> list[int]:
     """Lines at which a test is skipped or expected to fail."""
     evasive = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest"}
     nodes = ast.walk(ast.parse(source))
-    return [node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr in evasive]
+    return sorted(node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr in evasive)
 
 
 def test_every_test_runs() -> None:

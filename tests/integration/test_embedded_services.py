@@ -5,11 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,6 +15,7 @@ import pytest
 import redis
 import sqlalchemy
 from kombu import Connection
+from makers import folder_for_everyone, wait_for
 
 import viewer
 from viewer.embedded import (
@@ -57,24 +56,6 @@ def empty() -> Iterator[Path]:
     """A data folder before the first start."""
     with folder_for_everyone() as folder:
         yield folder
-
-
-@contextmanager
-def folder_for_everyone() -> Iterator[Path]:
-    """A folder that PostgreSQL's account can reach too, which pytest's own folders do not let it."""
-    folder = Path(tempfile.mkdtemp(prefix="samsyn-"))
-    try:
-        folder.chmod(0o711)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def wait_for(what: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.02)
 
 
 def lives(pid: int) -> bool:

@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from makers import folder_for_everyone, wait_for
 
 import viewer
 from viewer.embedded import EmbeddedPostgreSQL
@@ -134,17 +133,6 @@ def data(made: Path) -> Path:
     return made
 
 
-@contextmanager
-def folder_for_everyone() -> Iterator[Path]:
-    """A folder that PostgreSQL's account can reach too, which pytest's own folders do not let it."""
-    folder = Path(tempfile.mkdtemp(prefix="samsyn-"))
-    try:
-        folder.chmod(0o711)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
 @pytest.fixture
 def start(data: Path) -> Iterator[Callable[..., Running]]:
     """Start supervisors that do not outlive the test."""
@@ -159,13 +147,6 @@ def start(data: Path) -> Iterator[Callable[..., Running]]:
         running.process.kill()
         running.process.wait()
         wait_for(lambda running=running: not running.left())  # type: ignore[misc]
-
-
-def wait_for(what: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.02)
 
 
 def answers(data: Path) -> bool:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -106,7 +105,8 @@ def archive(tmp_path: Path) -> Archive:
 
 def test_an_original_is_kept_as_it_is(archive: Archive, tmp_path: Path) -> None:
     made = scanners.write_aperio(tmp_path / f"{NAME}.svs", picture(300, 200), factors=(1,))
-    data, steps = made.path.read_bytes(), []
+    data = made.path.read_bytes()
+    steps: list[int] = []
     original = archive.store(gather(made.path), progress=steps.append)
     assert original.digest == hashlib.sha256(data).hexdigest()
     assert original.byte_size == len(data) == sum(steps)

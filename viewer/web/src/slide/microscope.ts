@@ -61,10 +61,12 @@ class Tiles extends OpenSeadragon.TileSource {
  *
  * OpenSeadragon draws tiles without overlap one pixel too large, to hide the seams between them: 256 px
  * stretched over 257 are smeared everywhere but at the corners. With edges on whole pixels there is no
- * seam to hide, and at full resolution a pixel of the file is a pixel of the screen.
+ * seam to hide, and at full resolution a pixel of the file is a pixel of the screen. On a slide turned by
+ * anything but a quarter no edge lies on whole pixels, and the seams must be hidden after all.
  */
-function drawOnWholePixels({ context, tile }: OpenSeadragon.TileDrawingEvent): void {
+function drawOnWholePixels({ context, tile, eventSource }: OpenSeadragon.TileDrawingEvent): void {
   if (tile.position === null || tile.size === null) return;
+  if (eventSource.viewport.getRotation(true) % 90 !== 0) return;
   const ratio = OpenSeadragon.pixelDensityRatio;
   const [scaleX, moveX] = whole(tile.position.x * ratio, tile.size.x * ratio, ratio);
   const [scaleY, moveY] = whole(tile.position.y * ratio, tile.size.y * ratio, ratio);
