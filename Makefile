@@ -6,7 +6,7 @@ DATA ?= data
 BIN = .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check fix corpus bench wheel clean types lock
+.PHONY: help setup demo test check fix corpus bench pictures wheel clean types lock
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ corpus: setup  ## run the reading and tiling tests over a folder of real slides:
 bench: setup  ## measure tiling against libvips, side by side
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
 	$(BIN)/python tests/benchmarks/tiling.py
+
+pictures: setup  ## take the pictures of the documentation from a demo that runs on PORT
+	$(BIN)/python tests/pictures.py http://127.0.0.1:$(PORT)/
 
 wheel: setup  ## build the wheel, install it into a clean environment, start it, ask its health
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,11 @@ def picture(width: int, height: int, *, seed: int = 0) -> Pixels:
     Returns:
         uint8, shape (height, width, 3), the same for the same arguments.
     """
+    return _drawn(width, height, seed).copy()
+
+
+@lru_cache(maxsize=40)
+def _drawn(width: int, height: int, seed: int) -> Pixels:
     lot = np.random.default_rng((seed, width, height))
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     image = np.stack(

@@ -208,7 +208,7 @@ def test_harmless_bytes_are_passed_over(extra: bytes) -> None:
 
 
 @given(st.binary(max_size=60), st.integers(0, len(WHOLE) - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_stream_makes_more_than_our_own_error(noise: bytes, at: int) -> None:
     stream = WHOLE[:at] + noise + WHOLE[at + len(noise) :]
     browser_shows(stream, None, Colour.YCBCR)

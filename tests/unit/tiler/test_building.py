@@ -191,10 +191,11 @@ def test_padding_never_bleeds_into_computed_levels(coding: codings.Coding, up: b
         halving, grid = Halving(slide, layout), layout.grid
         for stored, halvings in ((0, 1), (1, 3)):
             size = grid.size.halved(halvings)
-            # A level rounded down may lack the last row altogether: then the one above it is repeated.
-            expected = box_mean(made.planes[stored].pixels)
-            missing = (0, size.height - expected.shape[0]), (0, size.width - expected.shape[1]), (0, 0)
-            expected = np.pad(expected, missing, mode="edge")
+            # A level rounded down lacks the grid's last column or row: then the one before it is repeated.
+            above, plane = grid.size.halved(halvings - 1), made.planes[stored].pixels
+            missing = (0, above.height - plane.shape[0]), (0, above.width - plane.shape[1]), (0, 0)
+            expected = box_mean(np.pad(plane, missing, mode="edge"))
+            assert expected.shape[:2] == (size.height, size.width)
             for column, row in (
                 *((grid.columns(halvings) - 1, row) for row in range(grid.rows(halvings))),
                 *((column, grid.rows(halvings) - 1) for column in range(grid.columns(halvings))),
@@ -257,7 +258,7 @@ def test_any_pathology_program_opens_the_pyramid(name: str, workshop: Workshop) 
         assert lay_out(again).pixel_path == PixelPath.PASSTHROUGH, "a pyramid is a slide that passes through"
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [*PASSED, *REENCODED, *(n for n in LAYOUTS if "ome" in n or "nested" in n)])
 def test_no_pyramid_and_no_tile_holds_the_patients_name(name: str, workshop: Workshop) -> None:
     made, path, _ = workshop[name]
     files = [made.path] if made.path.is_file() else list(made.path.iterdir())
