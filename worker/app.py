@@ -62,12 +62,12 @@ def create_app(settings: WorkerSettings) -> Celery:
     )
     process = _Process(settings)
 
-    @app.task(name=PREPARE)
+    @app.task(name=PREPARE, shared=False)
     def prepare(slide_id: str) -> None:
         if process.preparation.advance(uuid.UUID(slide_id)):
             ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)
 
-    @app.task(name=SWEEP)
+    @app.task(name=SWEEP, shared=False)
     def sweep_rows() -> None:
         sweep(app, process.sessions)
 

@@ -39,9 +39,11 @@ image = pyvips.Image.new_from_file(sys.argv[1], access="sequential")
 image.dzsave(sys.argv[2] + "/pyramid", tile_size=254, overlap=1, suffix=".jpg[Q=85]")
 """
 USAGE = """
-import json, resource
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+import json, os
+from pathlib import Path
+# Not ru_maxrss: it begins with the parent's memory, which a child has until it starts its own program.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(json.dumps([sum(os.times()[:2]), int(peak.split()[1]) / 1024]))
 """
 
 
@@ -91,7 +93,7 @@ def spread(values: list[float], digits: int = 2) -> str:
 
 def show(console: Console, runs: dict[str, list[Run]]) -> None:
     """Print the table."""
-    table = Table(title=f"Median [range] of {PAIRS} pairs")
+    table = Table(title=f"Medians (and ranges) of {PAIRS} pairs")
     for heading in ("", "wall s", "CPU s", "peak MB", "out MB", "files"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, made in runs.items():

@@ -181,7 +181,7 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
     run_state_machine_as_test(
         SlideImageLife,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -32,7 +32,9 @@ def progress(share):
     time.sleep(pause)
 with open_slide(source) as slide:
     build(slide, target, progress=progress, threads=2)
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# ru_maxrss would begin with the parent's memory, which a child has until it starts its own program.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print("peak", peak.split()[1])
 """
 
 
@@ -149,6 +151,6 @@ def test_memory_does_not_grow_with_the_slide(passed: bool, tmp_path: Path) -> No
         assert (lay_out(slide).copied[0] is not None) is passed
     start = time.monotonic()
     first, second = peak_mb(small, tmp_path / "small"), peak_mb(large, tmp_path / "large")
-    # Sixteen times the pixels (64 Mpx are 192 MB, 16 Mpx 48 MB); the blocks under way take some tens of MB.
+    # Sixteen times the pixels: 192 MB and 48 MB of them, decoded. Measured: 5 MB and 7 MB more.
     print(f"{first:.0f} MB, then {second:.0f} MB in {time.monotonic() - start:.1f} s")
-    assert second < first + 130, "decoded pixels are kept"
+    assert second < first + 30, "decoded pixels are kept"
