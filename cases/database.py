@@ -40,6 +40,10 @@ class Base(DeclarativeBase):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
+PATIENCE = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c statement_timeout=15s"}
+"""A database that is cut off is given up within seconds, so that who waits for it can try again. libpq's names."""
+
+
 def connect(url: str, *, connections: int = 10) -> Engine:
     """An engine for a process.
 
@@ -47,7 +51,7 @@ def connect(url: str, *, connections: int = 10) -> Engine:
         url: as in `SAMSYN_DATABASE_URL`.
         connections: held open at the most.
     """
-    return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+    return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=PATIENCE)
 
 
 def require_safe_role(engine: Engine) -> None:

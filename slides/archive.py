@@ -65,6 +65,7 @@ class Archive:
                 whole = hashlib.sha256(manifest.encode()).hexdigest()
             place = self._folder(whole)
             place.parent.mkdir(exist_ok=True)
+            _sync(self.root)
             if not place.exists():
                 for folder in [incoming, *(entry for entry in incoming.rglob("*") if entry.is_dir())]:
                     _sync(folder)

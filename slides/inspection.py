@@ -1,4 +1,4 @@
-"""Is this file complete and usable? Findings in sentences, never an exception.
+"""Is this file complete and usable? Findings in sentences; only a disk that refuses is an error.
 
 Opening a slide is not validation: many broken files open. Here tiles of every level are decoded.
 """
@@ -50,7 +50,11 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Open a slide and decode a sample of every level."""
+    """Open a slide and decode a sample of every level.
+
+    Raises:
+        OSError: the disk refuses, which says nothing about the slide.
+    """
     try:
         with open_slide(path) as slide:
             return Inspection(
@@ -62,10 +66,6 @@ def inspect(path: Path) -> Inspection:
             )
     except SlideError as error:
         return Inspection(Finding(error.code, str(error)))
-    except OSError as error:
-        return Inspection(
-            Finding("SOURCE_MISSING", f"The file cannot be read ({error.strerror or 'no reason given'}).")
-        )
 
 
 def find_damage(slide: Slide) -> Finding | None:

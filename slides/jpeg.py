@@ -142,6 +142,8 @@ def _with_own_tables(stream: bytes) -> bytes:
     """
     parts = [SOI]
     for marker, segment in segments(stream):
+        if marker in (_APP0, _APP14):
+            continue  # what its colours mean is said by the level's frame, as for its other streams
         part = bytearray(segment)
         if marker in (_DQT, _DHT):
             part[4] += 2
@@ -152,6 +154,15 @@ def _with_own_tables(stream: bytes) -> bytes:
             part[6 : 6 + 2 * part[4] : 2] = bytes(place + 0x22 for place in part[6 : 6 + 2 * part[4] : 2])
         parts.append(bytes(part))
     return b"".join(parts)
+
+
+def with_profile(stream: bytes, icc_profile: bytes | None) -> bytes:
+    """A complete YCbCr JPEG of ours with a colour profile embedded, as tiles from the scanner have it."""
+    if icc_profile is None:
+        return stream
+    abbreviated, tables = split(stream)
+    frame = Frame.around(abbreviated, tables=tables, colour=Colour.YCBCR, icc_profile=icc_profile)
+    return frame.complete(abbreviated)
 
 
 def split(stream: bytes) -> tuple[bytes, bytes]:
@@ -225,7 +236,7 @@ def decode(
     """Decode a complete JPEG, in full or at a half, quarter or eighth inside the decoder.
 
     Decoding at half scale agrees with the mean of each 2 x 2 pixels to 48 dB and better (measured on
-    tissue, see docs/performance.md) and takes a quarter less time.
+    tissue, docs/performance.md) and takes a quarter less time.
 
     Args:
         stream: with its tables, as `Frame.complete` returns it.

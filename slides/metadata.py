@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import ParseError, fromstring
 
 from slides.errors import DamagedFile
-from slides.geometry import Region, Spacing
+from slides.geometry import Spacing
 
 COARSEST_SPACING = 20.0
 """Micrometres. A TIFF resolution coarser than this is a print resolution (72 dpi is 353 µm), not a scan's."""
@@ -28,7 +28,6 @@ class Metadata:
         scanner: maker, model or identity of the scanner as the file words it.
         scanned_at: with a time zone only where the file gives one.
         icc_profile: the embedded colour profile.
-        bounds: the part of the canvas that was scanned, in level-0 pixels; None when it is all of it.
     """
 
     spacing: Spacing | None = None
@@ -36,7 +35,6 @@ class Metadata:
     scanner: str | None = None
     scanned_at: datetime | None = None
     icc_profile: bytes | None = None
-    bounds: Region | None = None
 
     def with_profile(self, profile: bytes | None) -> Metadata:
         """The same with the profile that stands elsewhere in the file."""
@@ -142,13 +140,10 @@ def parse_dicom_moment(text: str) -> datetime | None:
 def parse_openslide(properties: Mapping[str, str]) -> Metadata:
     """Read OpenSlide's own properties. Source: OpenSlide, "Standard properties"."""
     x, y = _number(properties.get("openslide.mpp-x")), _number(properties.get("openslide.mpp-y"))
-    names = [f"openslide.bounds-{side}" for side in ("x", "y", "width", "height")]
-    bounds = Region(*(int(properties[name]) for name in names)) if all(n in properties for n in names) else None
     return Metadata(
         spacing=Spacing(x, y) if x and y else None,
         objective=_number(properties.get("openslide.objective-power")),
         scanner=next((properties[key] for key in _SCANNER_KEYS if properties.get(key)), None),
-        bounds=bounds,
     )
 
 

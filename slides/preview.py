@@ -7,7 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from slides.geometry import Region
+from slides.geometry import Size
+from slides.scaling import read_scaled
 from slides.slide import AssociatedKind, Pixels, Slide
 
 LONGEST = 640
@@ -35,16 +36,9 @@ def draw_thumbnail(slide: Slide) -> bytes:
         default=0,
     )
     size = slide.levels[level].size
-    # Read in strips: a file with a single level may be too large to decode at once.
     scale = min(1.0, LONGEST / max(size.width, size.height))
-    width, height = max(1, round(size.width * scale)), max(1, round(size.height * scale))
-    thumbnail = Image.new("RGB", (width, height))
-    edges = [row * size.height // height for row in range(height + 1)]
-    rows = max(1, 1024 * height // size.height)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        strip = slide.read(Region(0, edges[top], size.width, max(1, edges[bottom] - edges[top])), level=level)
-        thumbnail.paste(Image.fromarray(strip).resize((width, bottom - top), Image.Resampling.BOX), (0, top))
+    small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    thumbnail = Image.fromarray(read_scaled(slide, (0, 0, size.width, size.height), small, level=level))
     return _jpeg(thumbnail, slide.metadata.icc_profile)
 
 

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from viewer.embedded.addresses import socket_folder
+
 TILE = 256
 SPACING = 0.5
 
@@ -28,6 +30,9 @@ def folder_for_everyone() -> Iterator[Path]:
         folder.chmod(0o711)
         yield folder
     finally:
+        # Where the path was too long or too odd, the sockets lie elsewhere.
+        for data in (folder, folder / "data"):
+            shutil.rmtree(socket_folder(data), ignore_errors=True)
         shutil.rmtree(folder)
 
 

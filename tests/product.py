@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -26,7 +25,7 @@ from cases.records.slide_images import receive
 from slides.files import find_slides
 from tiler.pyramid import Pyramid
 from viewer.embedded import EmbeddedPostgreSQL, EmbeddedValkey, addresses
-from viewer.embedded.addresses import database_url, socket_folder
+from viewer.embedded.addresses import database_url
 from viewer.embedded.children import Child, start_child
 from worker.app import create_app
 from worker.preparation import Preparation
@@ -134,8 +133,6 @@ class Product:
         self.valkey.stop()
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
-        if not socket_folder(self.data).is_relative_to(self.data.resolve()):
-            shutil.rmtree(socket_folder(self.data))
 
     @property
     def settings(self) -> WorkerSettings:

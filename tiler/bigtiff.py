@@ -209,6 +209,8 @@ def read_directories(file: int) -> list[Directory]:
                 raise ValueError(len(directories))
     except (struct.error, KeyError, ValueError, OverflowError) as error:
         raise DamagedFile("The pyramid file was cut off or changed; build it again from the slide.") from error
+    if not directories:
+        raise DamagedFile("The pyramid file holds no level; build it again from the slide.")
     return directories
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
-import numpy as np
 from cachetools import LRUCache
-from PIL import Image
 
-from slides.geometry import Region
-from slides.jpeg import Frame, blank, subsampling
+from slides.geometry import Size
+from slides.jpeg import Frame, blank, subsampling, with_profile
+from slides.scaling import read_scaled
 from slides.slide import Pixels, Slide
 from tiler.colour import embeddable
 from tiler.halving import Halving
@@ -40,9 +38,9 @@ class LiveTiles:
         self.layout: Layout = lay_out(slide)
         self.grid = self.layout.grid
         self._halving = Halving(slide, self.layout)
-        profile = embeddable(slide.metadata.icc_profile)
+        self.profile = embeddable(slide.metadata.icc_profile)
         self._frames = [
-            Frame.around(copied.sample, tables=copied.stored.tables, colour=copied.colour, icc_profile=profile)
+            Frame.around(copied.sample, tables=copied.stored.tables, colour=copied.colour, icc_profile=self.profile)
             if copied
             else None
             for copied in self.layout.copied
@@ -76,7 +74,7 @@ class LiveTiles:
     def _make(self, halvings: int, column: int, row: int) -> bytes:
         passed_on = self.layout.copied[0] is not None
         make = self._halving.compute if passed_on else self._scale
-        return self.layout.encoding.encode(make(halvings, column, row))
+        return with_profile(self.layout.encoding.encode(make(halvings, column, row)), self.profile)
 
     def _scale(self, halvings: int, column: int, row: int) -> Pixels:
         """A tile from the coarsest stored level that is at least as fine."""
@@ -84,16 +82,9 @@ class LiveTiles:
         level = max(n for n, stored in enumerate(self._slide.levels) if stored.size.width >= whole.width)
         size = self._slide.levels[level].size
         across, down = size.width / whole.width, size.height / whole.height
-        left, top = region.x * across, region.y * down
         right, bottom = min(region.right * across, size.width), min(region.bottom * down, size.height)
-        x, y = int(left), int(top)
-        pixels = self._slide.read(Region(x, y, math.ceil(right) - x, math.ceil(bottom) - y), level=level)
-        if pixels.shape[:2] == (region.height, region.width):
-            return pixels
-        image = Image.fromarray(pixels).resize(
-            (region.width, region.height), Image.Resampling.BOX, box=(left - x, top - y, right - x, bottom - y)
-        )
-        return np.asarray(image)
+        box = region.x * across, region.y * down, right, bottom
+        return read_scaled(self._slide, box, Size(region.width, region.height), level=level)
 
     def close(self) -> None:
         """Give the slide back."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from slides.errors import DamagedFile
-from slides.jpeg import Frame, decode, encode
+from slides.jpeg import Frame, decode, encode, with_profile
 from slides.slide import Pixels
 from tiler.bigtiff import Directory, digest, read_directories
 from tiler.colour import embeddable
@@ -20,6 +20,8 @@ class Tiles(Protocol):
     """Anything that has the tiles of one slide: a pyramid, or the slide itself while there is none."""
 
     grid: Grid
+    profile: bytes | None
+    """Embedded in every tile."""
 
     def tile(self, halvings: int, column: int, row: int) -> bytes:
         """A tile as a complete JPEG that a browser shows right, edge tiles padded to full size.
@@ -51,8 +53,8 @@ class Pyramid:
             self._directories = read_directories(self._file)
             self.grid = Grid(self._directories[0].size, self._directories[0].tile)
             self._check()
-            profile = embeddable(self._directories[0].icc_profile)
-            self._frames = [self._frame(directory, profile) for directory in self._directories]
+            self.profile = embeddable(self._directories[0].icc_profile)
+            self._frames = [self._frame(directory, self.profile) for directory in self._directories]
         except BaseException:
             self._close()
             raise
@@ -115,7 +117,8 @@ def cut(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:
     pixels = decode(stream)
     if pixels.shape[:2] == (region.height, region.width):
         return stream
-    return encode(pixels[: region.height, : region.width], quality=95, subsampling="444")
+    whole = encode(pixels[: region.height, : region.width], quality=95, subsampling="444")
+    return with_profile(whole, tiles.profile)
 
 
 def shrink(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:
@@ -126,4 +129,4 @@ def shrink(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:
     pixels: Pixels = decode(tiles.tile(depth, 0, 0))[: region.height, : region.width]
     for _ in range(halvings - depth):
         pixels = halve(pixels)
-    return encode(pixels, quality=90, subsampling="444")
+    return with_profile(encode(pixels, quality=90, subsampling="444"), tiles.profile)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from viewer.logs import configure_logs, silence_readers
 
@@ -32,7 +35,20 @@ def main() -> None:
     silence_readers()
     # Whatever is written may show a patient's tissue: for this account only.
     os.umask(0o077)
-    app()
+    try:
+        app()
+    except ValidationError as error:
+        names = ", ".join(f"SAMSYN_{str(one['loc'][0]).upper()}" for one in error.errors())
+        _refuse(f"Settings are missing or wrong: {names}. docs/how-to/settings.md says what they mean.", code=2)
+    except DBAPIError:
+        _refuse("The database does not answer or refuses; samsyn doctor says more.", code=1)
+    except OSError as error:
+        _refuse(f"A file or folder cannot be read or written ({error.strerror or 'no reason given'}).", code=1)
+
+
+def _refuse(sentence: str, *, code: int) -> NoReturn:
+    console.print(f"[red]{sentence}[/]")
+    sys.exit(code)
 
 
 @app.command()
@@ -96,7 +112,11 @@ def inspect(file: Annotated[Path, typer.Argument(help="A slide file, or a folder
     from tiler.colour import judge
     from tiler.layout import lay_out
 
-    found = inspect_slide(file)
+    try:
+        found = inspect_slide(file)
+    except OSError as error:
+        console.print(f"[red]SOURCE_MISSING[/]: The file cannot be read ({error.strerror or 'no reason given'}).")
+        raise typer.Exit(1) from error
     table = Table(show_header=False)
     if found.levels:
         stated = found.metadata
@@ -136,12 +156,15 @@ def tile(
     from slides.opening import open_slide
     from tiler.building import build
 
+    if out.exists():
+        console.print("[red]There is something at OUT already.[/] It is left as it is; give another name.")
+        raise typer.Exit(2)
     try:
         with open_slide(file) as slide, Progress(console=console) as progress:
             bar = progress.add_task("Levels", total=1.0)
             built = build(slide, out, threads=threads, progress=lambda share: progress.update(bar, completed=share))
             progress.update(bar, completed=1.0)
-    except (SlideError, OSError) as error:
+    except SlideError as error:
         console.print(f"[red]{error}[/]")
         raise typer.Exit(1) from error
     lossy = "" if built.psnr is None else f", {built.psnr:.1f} dB against the original"
@@ -202,8 +225,13 @@ def serve() -> None:
 
 
 @app.command()
-def work() -> None:
-    """Run one worker; settings come from SAMSYN_… in the environment."""
+def work(
+    queues: Annotated[str | None, typer.Option(help="Which to listen to, with commas between; all by default.")] = None,
+) -> None:
+    """Run one worker; settings come from SAMSYN_… in the environment.
+
+    A worker of its own for "verification,sweeping" keeps slides opening while others build pyramids.
+    """
     from cases.database import UnsafeRole, connect, require_safe_role
     from worker.app import create_app
     from worker.settings import WorkerSettings
@@ -222,6 +250,7 @@ def work() -> None:
         [
             "worker",
             "--pool=prefork",
+            *([f"--queues={queues}", f"--hostname={queues.replace(',', '-')}@%h"] if queues else []),
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",

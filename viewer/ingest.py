@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
 
@@ -69,7 +70,7 @@ class Ingest:
         with self.progress:
             for number, arrival in enumerate(arrivals, start=1):
                 bar = self.progress.add_task(
-                    f"{arrival.caption or f'Slide {number}'}: copying", total=max(1, arrival.files.byte_size)
+                    f"{escape(arrival.caption or f'Slide {number}')}: copying", total=max(1, arrival.files.byte_size)
                 )
                 try:
                     slide_id = self._register(arrival, bar)
@@ -84,7 +85,7 @@ class Ingest:
                     self.progress.remove_task(bar)
                 else:
                     following[slide_id] = bar
-                self._look(following)
+                sound = self._look(following) and sound
             while wait and following:
                 sound = self._look(following) and sound
                 time.sleep(_LOOK)
@@ -97,7 +98,9 @@ class Ingest:
         with transaction(self._make) as session:
             there = session.scalar(select(SlideImage).where(SlideImage.original_digest == original.digest))
             if there is not None:
-                self._console.print(f"Already here as slide {there.number}: {arrival.caption or 'the same content'}.")
+                self._console.print(
+                    f"Already here as slide {there.number}: {escape(arrival.caption or 'the same content')}."
+                )
                 return None
             slide = receive(session, digest=original.digest, byte_size=original.byte_size, caption=arrival.caption)
         ring(self._app, slide.id, queue=VERIFICATION)
@@ -109,7 +112,7 @@ class Ingest:
         with transaction(self._make) as session:
             rows = list(session.scalars(select(SlideImage).where(SlideImage.id.in_(following))))
         for row in rows:
-            name = f"Slide {row.number}" + (f", {row.caption}" if row.caption else "")
+            name = f"Slide {row.number}" + (f", {escape(row.caption)}" if row.caption else "")
             bar = following[row.id]
             if row.status == SlideStatus.QUARANTINED or row.pyramid == PyramidState.FAILED:
                 self._console.print(f"[red]{name}[/]: {row.reason}")

@@ -50,7 +50,6 @@ class LiveViewings:
         self._last_tile: dict[uuid.UUID, float] = {}
         self._tiles: LRUCache[tuple[uuid.UUID, bool], Tiles] = LRUCache(OPEN_SLIDES)
         self._opening, self._looking_up = Lock(), Lock()
-        self._digests: LRUCache[str, bytes] = LRUCache(4096)
         self._looked = time.monotonic()
 
     def known(self, viewing_id: uuid.UUID, token: str) -> LiveViewing | None:
@@ -58,10 +57,7 @@ class LiveViewings:
         viewing, now = self._live.get(viewing_id), time.monotonic()
         if viewing is None or now - self._looked > STALE:
             return None
-        digest = self._digests.get(token)
-        if digest is None:
-            digest = self._digests[token] = digest_token(token)
-        if digest != viewing.token_digest:
+        if digest_token(token) != viewing.token_digest:
             return None
         self._last_tile[viewing_id] = now
         return viewing
@@ -71,6 +67,7 @@ class LiveViewings:
         if viewing_id not in self._live:
             with transaction(self._make) as session:
                 self._live.update(find_live(session, [viewing_id]))
+            self._last_tile.setdefault(viewing_id, time.monotonic())
         return self.known(viewing_id, token)
 
     def open_tiles(self, viewing: LiveViewing) -> Tiles | None:
@@ -131,6 +128,7 @@ class LiveViewings:
     def forget_all(self) -> None:
         """The database cannot be asked: nobody's right is certain, so nothing is shown."""
         self._live.clear()
+        self._last_tile.clear()
 
     def __len__(self) -> int:
         return len(self._live)

@@ -9,11 +9,14 @@ has to be computed is computed in a thread.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import uuid
+from functools import partial
 from http import HTTPStatus
 
+from anyio import CapacityLimiter, to_thread
 from prometheus_client import Counter, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -53,6 +56,8 @@ class TileEndpoint:
     def __init__(self, viewings: LiveViewings, *, cookie: str) -> None:
         self._viewings = viewings
         self._cookie = cookie.encode() + b"="
+        # Tiles that must be computed wait for each other, never everybody else for them.
+        self._limiter = CapacityLimiter(os.cpu_count() or 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -86,7 +91,8 @@ class TileEndpoint:
                 stream = tiles.tile(halvings, column, row)
             else:
                 tiles.grid.index(halvings, column, row)
-                stream = await run_in_threadpool(_make, tiles, halvings, column, row, scope["query_string"])
+                made = partial(_make, tiles, halvings, column, row, scope["query_string"])
+                stream = await to_thread.run_sync(made, limiter=self._limiter)
         except OutsideSlide as error:
             await _missing(str(error))(scope, receive, send)
             return

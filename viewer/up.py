@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -24,8 +25,11 @@ from viewer.embedded.children import tie
 from viewer.embedded.errors import EmbeddedError
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
+from worker.queues import PYRAMIDS, SWEEPING, VERIFICATION
 from worker.settings import WorkerSettings
 
+WORKERS = {"verifier": (VERIFICATION, SWEEPING), "worker": (PYRAMIDS,)}
+"""Which worker listens to what: slides go on opening while pyramids are built."""
 _SAMSYN = [sys.executable, "-m", "viewer"]
 
 
@@ -58,7 +62,7 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
             # They draw their progress bars on this terminal, and Ctrl-C reaches them as well.
             for joins in joining:
                 command = [*joins, "--data", str(data)]
-                at_work.append(subprocess.Popen(command, preexec_fn=tie(signal.SIGTERM)))  # noqa: S603
+                at_work.append(subprocess.Popen(command, env=worker, preexec_fn=tie(signal.SIGTERM)))  # noqa: S603
 
     where = addresses(data)
     common = {**os.environ, "SAMSYN_DATA": str(data), "SAMSYN_REDIS_URL": where.broker_url}
@@ -75,7 +79,10 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
         data,
         one_off=[Process("migrations", [*_SAMSYN, "migrate"], owner)],
         processes=[
-            Process("worker", [*_SAMSYN, "work"], worker),
+            *(
+                Process(name, [*_SAMSYN, "work", "--queues", ",".join(queues)], worker)
+                for name, queues in WORKERS.items()
+            ),
             Process("scheduler", [*_SAMSYN, "schedule"], worker),
             Process("web", [*_SAMSYN, "serve"], web, ready=lambda: _answers(host, port)),
         ],
@@ -121,13 +128,11 @@ def bring_in_drawn(console: Console, settings: WorkerSettings) -> bool:
 
     def arrivals() -> Iterator[Arrival]:
         for demo in DEMO_SLIDES:
-            bar = ingest.progress.add_task(f"{demo.caption_sv}: drawing", total=1.0)
-            path = draw_demo_slide(
-                demo,
-                folder,
-                lambda done, total, bar=bar: ingest.progress.update(bar, completed=done, total=total),  # type: ignore[misc]
-            )
-            ingest.progress.remove_task(bar)
+            path = folder / demo.file_name
+            if not path.exists():
+                bar = ingest.progress.add_task(f"{demo.caption_sv}: drawing", total=1.0)
+                draw_demo_slide(demo, folder, partial(_show, ingest.progress, bar))
+                ingest.progress.remove_task(bar)
             yield Arrival(gather(path), demo.caption_sv)
 
     return ingest.bring_in(arrivals())

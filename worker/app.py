@@ -24,6 +24,9 @@ from worker.settings import WorkerSettings
 from worker.storage import Storage
 from worker.sweeping import EVERY, sweep
 
+LONGEST_STEP = 3600
+"""Seconds after which a step that hangs is ended; its lease runs out, and the attempt counts."""
+
 
 class _Process:
     """What one worker process keeps open; made at its first task, hence after the fork."""
@@ -62,7 +65,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     )
     process = _Process(settings)
 
-    @app.task(name=PREPARE, shared=False)
+    @app.task(name=PREPARE, time_limit=LONGEST_STEP, shared=False)
     def prepare(slide_id: str) -> None:
         if process.preparation.advance(uuid.UUID(slide_id)):
             ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)

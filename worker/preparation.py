@@ -6,6 +6,7 @@ be killed at any instruction and begun again.
 
 from __future__ import annotations
 
+import errno
 import uuid
 from contextlib import suppress
 from datetime import timedelta
@@ -73,6 +74,8 @@ class Preparation:
                 try:
                     original = self._storage.originals.path(slide.original_digest)
                 except (FileNotFoundError, UnsupportedFile) as error:
+                    if not self._storage.originals.root.is_dir():
+                        raise OSError(errno.ENODEV, "the folder of originals is away") from error
                     self._settle(slide_id, holder, code="SOURCE_MISSING", sentence=str(error))
                     return False
                 return step(slide_id, original, holder, lease)

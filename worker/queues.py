@@ -11,9 +11,10 @@ from kombu.exceptions import OperationalError
 VERIFICATION = "verification"
 PYRAMIDS = "pyramids"
 SWEEPING = "sweeping"
+QUEUE_NAMES = (VERIFICATION, PYRAMIDS, SWEEPING)
 _EXCHANGE = Exchange("samsyn", type="direct")
-QUEUES = tuple(Queue(name, _EXCHANGE, routing_key=name) for name in (VERIFICATION, PYRAMIDS, SWEEPING))
-"""All of them; every worker listens to all. A queue without a key of its own would get every message."""
+QUEUES = tuple(Queue(name, _EXCHANGE, routing_key=name) for name in QUEUE_NAMES)
+"""All of them, each listened to by some worker. A queue without a key of its own would get every message."""
 
 PREPARE = "samsyn.prepare"
 SWEEP = "samsyn.sweep"

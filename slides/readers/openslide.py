@@ -5,6 +5,7 @@ Their stored tiles overlap, are laid out freely or are not JPEG, so they cannot 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,5 +82,6 @@ class OpenSlideSlide(Slide):
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """OpenSlide's own words without the file's name, which may hold a patient's."""
-    return str(error).replace(str(path), "the file").replace(path.name, "the file").rstrip(".")
+    """OpenSlide's own words without the names of files, which may hold a patient's."""
+    words = str(error).replace(str(path), "the file").replace(path.name, "the file")
+    return re.sub(r"\S*/.*?(?=: |$)", "a file", words).rstrip(".")

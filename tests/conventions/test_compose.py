@@ -24,6 +24,7 @@ from viewer.embedded import EmbeddedPostgreSQL
 from viewer.embedded.addresses import POSTGRESQL_PORT, socket_folder
 from viewer.embedded.children import find_program
 from viewer.settings import ViewerSettings
+from worker.queues import QUEUE_NAMES
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def runtime() -> dict[str, str]:
 
 def command_of(service: dict[str, Any]) -> str:
     """Which of our commands a service of ours runs."""
-    (name,) = service["command"]
+    name, *_ = service["command"]
     return str(name)
 
 
@@ -124,6 +125,16 @@ def test_settings_are_accepted_as_they_stand_in_the_file() -> None:
                 assert made.host == "0.0.0.0", "the proxy is another container"  # noqa: S104
 
 
+def test_every_queue_is_listened_to() -> None:
+    listened = {
+        queue
+        for service in OURS.values()
+        if command_of(service) == "work"
+        for queue in service["command"][service["command"].index("--queues") + 1].split(",")
+    }
+    assert listened == set(QUEUE_NAMES)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_service_of_ours_connects_as_its_own_role(name: str) -> None:
     environment = OURS[name]["environment"]
@@ -177,7 +188,7 @@ def test_volumes_are_declared_and_slides_lie_where_the_settings_say() -> None:
                 assert source != "data" or target == service["environment"]["SAMSYN_DATA"]
     assert used == set(COMPOSE["volumes"])
     with_slides = {name for name, service in SERVICES.items() if "data:/data" in service.get("volumes", [])}
-    assert with_slides == {"viewer", "worker"}
+    assert with_slides == {"viewer", "verifier", "worker"}
 
 
 def test_everything_starts_after_what_it_needs() -> None:

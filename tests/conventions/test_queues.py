@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from pathlib import Path
 
 from viewer import cli
+from viewer.up import WORKERS
 from worker.app import create_app
-from worker.queues import QUEUES
+from worker.queues import QUEUE_NAMES, QUEUES
 from worker.settings import WorkerSettings
 
 
@@ -30,14 +30,8 @@ def test_every_queue_is_listened_to(tmp_path: Path) -> None:
             assert entry["task"] in app.tasks
 
 
-def test_the_worker_is_started_without_a_choice_of_queues() -> None:
-    texts = [
-        node.value
-        for node in ast.walk(ast.parse(inspect.getsource(cli.work)))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    assert "worker" in texts
-    assert [text for text in texts if text.startswith(("-Q", "--queues", "-X", "--exclude"))] == []
+def test_the_workers_of_one_machine_listen_to_every_queue_once() -> None:
+    assert sorted(queue for queues in WORKERS.values() for queue in queues) == sorted(QUEUE_NAMES)
 
 
 def test_messages_are_sent_in_one_place_only() -> None:

@@ -89,6 +89,15 @@ def test_tile_makes_a_pyramid_and_says_its_digest(tmp_path: Path) -> None:
     assert f"Level 0 SHA-256 {digest}" in said
 
 
+def test_tile_replaces_nothing(tmp_path: Path) -> None:
+    slide = write_good_slide(tmp_path / "good.svs")
+    before = slide.read_bytes()
+    code, said = samsyn_here("tile", slide, slide)
+    assert code == 2
+    assert "left as it is" in said
+    assert slide.read_bytes() == before
+
+
 def test_tile_leaves_nothing_behind_when_it_cannot(tmp_path: Path) -> None:
     code, said = samsyn_here("tile", write_broken_slide(tmp_path / "broken.svs"), tmp_path / "pyramid.tif")
     assert code == 1
@@ -117,10 +126,14 @@ def test_ingest_brings_a_folder_in_once_and_follows_each_slide(running: Product,
     (tmp_path / "below").mkdir()
     write_good_slide(tmp_path / "below" / "another.svs", seed=3)
     (tmp_path / "notes.txt").write_text("Not for here.")
-    code, said = samsyn("ingest", tmp_path, "--caption", "Kolon", *data, env=env)
+    code, said = samsyn("ingest", tmp_path, "--caption", "Kolon [/b]", *data, env=env)
     assert code == 0, said
     rows = running.database.query("SELECT number, caption, status FROM slide_image ORDER BY number")
-    assert [(row["caption"], row["status"]) for row in rows] == [("Kolon 1", "AVAILABLE"), ("Kolon 2", "AVAILABLE")]
+    assert [(row["caption"], row["status"]) for row in rows] == [
+        ("Kolon [/b] 1", "AVAILABLE"),
+        ("Kolon [/b] 2", "AVAILABLE"),
+    ]
+    assert "Slide 2, Kolon [/b] 2: ready" in said
     code, said = samsyn("ingest", tmp_path / PATIENT, *data, env=env)
     assert code == 0
     assert re.search(r"Already here as slide \d: the same content\.", said)

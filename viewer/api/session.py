@@ -73,4 +73,5 @@ def delete_session(signed_in: SignedIn, response: Response, settings: Settings) 
     """Sign out; everything this session has open goes dark."""
     sign_out(signed_in)
     # With the flags it was set with: without Secure a browser would not take a `__Host-` cookie, not even to drop it.
+    response.headers["Clear-Site-Data"] = '"cache"'
     response.delete_cookie(cookie_name(settings), path="/", httponly=True, secure=settings.https, samesite="strict")

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from images import codings
 from images.layouts import LAYOUTS
-from images.pictures import Pixels, psnr
+from images.pictures import Pixels, picture, psnr
+from images.scanners import PROFILE, write_aperio, write_generic
 from PIL import Image
 
 from slides.errors import OutsideSlide
+from slides.geometry import Region, Size
 from slides.opening import open_slide
+from slides.scaling import read_scaled
 from tiler.building import build
 from tiler.live import LiveTiles
 from tiler.pyramid import Pyramid, cut
@@ -117,3 +121,45 @@ def test_the_cache_keeps_its_budget(tmp_path: Path) -> None:
                 assert live._cache.currsize <= 60_000
     live.close()
     pyramid.close()
+
+
+def test_a_level_whose_first_tile_is_empty_keeps_its_colours(tmp_path: Path) -> None:
+    made = write_aperio(tmp_path / "slide", picture(1000, 700), codings.RGB, sparse=frozenset({0}))
+    with open_slide(made.path) as slide:
+        build(slide, tmp_path / "pyramid")
+    live, pyramid = LiveTiles(open_slide(made.path)), Pyramid(tmp_path / "pyramid")
+    for column in range(3):
+        assert np.array_equal(shown(live.tile(0, column, 1)), shown(pyramid.tile(0, column, 1)))
+    assert shown(pyramid.tile(0, 0, 0)).min() >= 253, "where nothing is stored the glass is white"
+    live.close()
+    pyramid.close()
+
+
+@pytest.mark.parametrize("coding", [codings.YCBCR_420, codings.DEFLATE], ids=["passed through", "encoded again"])
+def test_every_tile_carries_the_profile_before_and_after(coding: codings.Coding, tmp_path: Path) -> None:
+    made = write_generic(tmp_path / "slide", picture(900, 700), coding, factors=(1,), profile=PROFILE)
+    with open_slide(made.path) as slide:
+        build(slide, tmp_path / "pyramid")
+    for tiles in (LiveTiles(open_slide(made.path)), Pyramid(tmp_path / "pyramid")):
+        for halvings in range(tiles.grid.last_level + 1):
+            assert PROFILE in tiles.tile(halvings, 0, 0), halvings
+        assert PROFILE in cut(tiles, 0, tiles.grid.columns(0) - 1, tiles.grid.rows(0) - 1)
+        tiles.close()
+
+
+def test_a_tile_of_a_large_slide_with_one_level_is_read_in_strips(tmp_path: Path) -> None:
+    made = write_generic(tmp_path / "slide", picture(4000, 3000), codings.DEFLATE, factors=(1,))
+    with open_slide(made.path) as slide:
+        tallest = 0
+        read = slide.read
+
+        def watched(region: Region, *, level: int) -> Pixels:
+            nonlocal tallest
+            tallest = max(tallest, region.width * region.height)
+            return read(region, level=level)
+
+        slide.read = watched  # type: ignore[method-assign]
+        whole = read_scaled(slide, (0, 0, 4000, 3000), Size(250, 188), level=0)
+    assert tallest < 4000 * 3000
+    exact = np.asarray(Image.fromarray(picture(4000, 3000)).resize((250, 188), Image.Resampling.BOX))
+    assert np.abs(whole.astype(int) - exact).max() <= 1, "strips leave no seams"
