@@ -47,6 +47,7 @@ wheel: setup  ## build the wheel, install it into a clean environment, start it,
 	$(BIN)/python tests/wheel.py dist
 
 types: setup  ## write the front end's API types anew from the API's description
+	$(BIN)/python tests/conventions/test_api_types.py
 	cd viewer/web && $(NODE) npm run --silent types
 
 lock: setup  ## choose the newest dependencies that pyproject.toml allows
