@@ -22,7 +22,7 @@ from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.geometry import Region, Size, Spacing
 from slides.jpeg import Colour, Frame, decode
 from slides.metadata import Metadata, parse_dicom_moment
-from slides.readers.samples import as_rgb
+from slides.readers.samples import as_rgb, assemble
 from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
 
 _COLOURS = {
@@ -124,19 +124,13 @@ class DicomSlide(Slide):
                 ) from error
             inverted = str(self._instances[level].dataset.photometric_interpretation) == "MONOCHROME1"
             return as_rgb(np.atleast_3d(np.asarray(samples)), inverted=inverted)
-        width, height = stored.tile.width, stored.tile.height
-        pixels = np.full((region.height, region.width, 3), 255, np.uint8)
-        for row in range(region.y // height, -(-region.bottom // height)):
-            for column in range(region.x // width, -(-region.right // width)):
-                stream = self.stored_tile(level, column, row)
-                if level not in self._frames:
-                    self._frames[level] = Frame.around(stream, tables=None, colour=stored.colour)
-                tile = decode(self._frames[level].complete(stream), whole=(width, height))
-                x, y = column * width - region.x, row * height - region.y
-                left, top = max(x, 0), max(y, 0)
-                right, bottom = min(x + width, region.width), min(y + height, region.height)
-                pixels[top:bottom, left:right] = tile[top - y : bottom - y, left - x : right - x]
-        return pixels
+        return assemble(region, stored.tile, lambda column, row: self._decode(stored, level, column, row))
+
+    def _decode(self, stored: StoredJpeg, level: int, column: int, row: int) -> Pixels:
+        stream = self.stored_tile(level, column, row)
+        if level not in self._frames:
+            self._frames[level] = Frame.around(stream, tables=None, colour=stored.colour)
+        return decode(self._frames[level].complete(stream), whole=(stored.tile.width, stored.tile.height))
 
     def stored_tile(self, level: int, column: int, row: int) -> bytes:
         self.require_tile(level, column, row)

@@ -26,7 +26,7 @@ from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.geometry import Region, Size
 from slides.jpeg import Colour, Frame, browser_shows, decode
 from slides.readers.leica import find_images
-from slides.readers.samples import as_rgb
+from slides.readers.samples import as_rgb, assemble
 from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
 
 _JPEG, _JPEG_2000_YCBCR = 7, 33003
@@ -194,19 +194,9 @@ class TiffSlide(Slide):
     def read(self, region: Region, *, level: int) -> Pixels:
         self.require_region(region, level)
         page = self._pages[level]
-        width, height = page.tilewidth, page.tilelength
-        columns = -(-page.imagewidth // width)
-        pixels = np.full((region.height, region.width, 3), 255, np.uint8)
-        for row in range(region.y // height, -(-region.bottom // height)):
-            for column in range(region.x // width, -(-region.right // width)):
-                tile = self._decode(level, row * columns + column)
-                if tile is None:
-                    continue
-                x, y = column * width - region.x, row * height - region.y
-                left, top = max(x, 0), max(y, 0)
-                right, bottom = min(x + width, region.width), min(y + height, region.height)
-                pixels[top:bottom, left:right] = tile[top - y : bottom - y, left - x : right - x]
-        return pixels
+        columns = -(-page.imagewidth // page.tilewidth)
+        tile = Size(page.tilewidth, page.tilelength)
+        return assemble(region, tile, lambda column, row: self._decode(level, row * columns + column))
 
     def stored_tile(self, level: int, column: int, row: int) -> bytes:
         self.require_tile(level, column, row)
