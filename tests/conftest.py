@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from sqlalchemy.orm import Session
 
 from cases.migrate import migrate
 from viewer.embedded import EmbeddedPostgreSQL, addresses
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even where a shell started the tests in the background: children inherit what is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

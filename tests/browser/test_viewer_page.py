@@ -55,7 +55,7 @@ def test_number_keys_magnify_and_the_scale_bar_tells_the_truth(slide_id: UUID, o
         assert box
         assert box["width"] == pytest.approx(length / SPACING_UM * zoom, abs=2.5)
     page.keyboard.press("7")
-    page.wait_for_function("document.querySelector('[data-zoom]').dataset.zoom < 0.5")
+    page.wait_for_function("() => document.querySelector('[data-zoom]').dataset.zoom < 0.5")
 
 
 def test_turning_moving_and_zooming_by_keyboard(slide_id: UUID, open_page: Callable[..., Page]) -> None:
