@@ -12,6 +12,8 @@ def stage_of(page: Page) -> Locator:
     """The viewer's stage, once everything in view is there at full sharpness."""
     stage = page.locator("[data-ready=true][data-sharp=true]")
     stage.wait_for(timeout=20_000)
+    # What is there is painted with the next frame, which a busy machine may be late with.
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))")
     return stage
 
 

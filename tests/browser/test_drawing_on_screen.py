@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +56,11 @@ def painted(page: Page) -> Pixels:
         "canvas => document.querySelectorAll('body *').forEach(other => {"
         "  if (!other.contains(canvas)) other.style.visibility = 'hidden' })"
     )
-    shot = Image.open(io.BytesIO(canvas.screenshot()))
-    return np.asarray(shot.convert("RGB"))
+    before, now = b"", canvas.screenshot()
+    while now != before:
+        page.wait_for_timeout(150)
+        before, now = now, canvas.screenshot()
+    return np.asarray(Image.open(io.BytesIO(now)).convert("RGB"))
 
 
 @pytest.mark.parametrize("steps", [1, 2], ids=["before the pyramid", "from the pyramid"])
@@ -74,6 +78,7 @@ def test_full_resolution_and_its_corner_are_painted_as_stored(
     assert box
     # The slide's bottom right corner is put in the middle of the stage, on a whole pixel of the screen: a quarter
     # of the stage is slide, the rest is not.
+    page.wait_for_url(re.compile("#x="))  # the address has followed the first view, and will not follow it later
     odd_x, odd_y = round(box["width"]) % 2, round(box["height"]) % 2
     page.goto(f"/slides/{slide_id}#x={size.width - odd_x / 2}&y={size.height - odd_y / 2}&zoom=1")
     page.reload()
