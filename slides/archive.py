@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from slides.errors import DamagedFile, EmptyFile
 from slides.files import SlideFiles, main_file
+from slides.staging import INCOMING, staged_folder, sync_folder
 
 _CHUNK = 4 << 20
 
@@ -51,34 +50,27 @@ class Archive:
             DamagedFile: a file changed while it was copied.
             OSError: the disk is full or refuses. Nothing is left behind.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        incoming = Path(tempfile.mkdtemp(prefix="incoming.", dir=self.root))
-        try:
+        with staged_folder(self.root / INCOMING) as incoming:
             hashes, total = [], 0
             for source, name in files.members:
                 digest, size = _copy(source, incoming / name, progress or (lambda count: None))
                 hashes.append((name, digest))
                 total += size
-            whole = hashes[0][1]
-            if len(hashes) > 1:
-                manifest = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes))
-                whole = hashlib.sha256(manifest.encode()).hexdigest()
+            whole = _join(hashes)
             place = self._folder(whole)
             place.parent.mkdir(exist_ok=True)
-            _sync(self.root)
+            sync_folder(self.root)
             if not place.exists():
                 for folder in [incoming, *(entry for entry in incoming.rglob("*") if entry.is_dir())]:
-                    _sync(folder)
+                    sync_folder(folder)
                 try:
                     incoming.rename(place)
                 except OSError:
                     # Another process brought the same content in a moment before.
                     if not place.is_dir():
                         raise
-                _sync(place.parent)
+                sync_folder(place.parent)
             return Original(whole, total)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
 
     def path(self, digest: str) -> Path:
         """What `open_slide` takes for an archived original. Raises FileNotFoundError when it is not there."""
@@ -87,12 +79,37 @@ class Archive:
             raise FileNotFoundError("The archived original is not where it was stored.")
         return main_file(folder)
 
+    def byte_size(self, digest: str) -> int:
+        """Of all files of an archived original together; 0 where there is none."""
+        return sum(file.stat().st_size for file in self._folder(digest).rglob("*") if file.is_file())
+
+    def digest(self, digest: str) -> str:
+        """What the content of an archived original comes to now, read again in full."""
+        folder = self._folder(digest)
+        hashes = []
+        for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+            with path.open("rb") as file:
+                hashes.append((path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()))
+        return _join(hashes)
+
+    def folders(self) -> dict[Path, int]:
+        """Where originals lie, and when each of these folders last changed, in nanoseconds."""
+        return {folder: folder.stat().st_mtime_ns for folder in self.root.glob("??")}
+
     def digests(self) -> list[str]:
         """Of everything that is archived."""
         return sorted(entry.name for entry in self.root.glob("??/*") if entry.is_dir())
 
     def _folder(self, digest: str) -> Path:
         return self.root / digest[:2] / digest
+
+
+def _join(hashes: list[tuple[str, str]]) -> str:
+    """One digest of (name, digest) of several files: the file's own where there is one."""
+    if len(hashes) == 1:
+        return hashes[0][1]
+    manifest = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes))
+    return hashlib.sha256(manifest.encode()).hexdigest()
 
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> tuple[str, int]:
@@ -117,11 +134,3 @@ def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> tuple[
         raise DamagedFile("The file changed while it was copied. Bring it in again when the scanner is done with it.")
     target.chmod(0o440)
     return digest.hexdigest(), size
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

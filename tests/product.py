@@ -30,6 +30,7 @@ from viewer.embedded.children import Child, start_child
 from worker.app import create_app
 from worker.preparation import Preparation
 from worker.queues import VERIFICATION, ring
+from worker.sandbox import Sandbox
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 
@@ -220,8 +221,8 @@ class Product:
     def prepare(self, path: Path, *, steps: int = 2) -> uuid.UUID:
         """Bring a slide in and do the worker's own steps here, in this process: 1 verifies, 2 builds too."""
         slide_id = self.bring_in(path, ringing=False)
-        with self.database.engine("samsyn_worker") as engine:
-            preparation = Preparation(sessions(engine), self.storage)
+        with self.database.engine("samsyn_worker") as engine, closing(Sandbox()) as sandbox:
+            preparation = Preparation(sessions(engine), self.storage, sandbox)
             for _ in range(steps):
                 preparation.advance(slide_id)
         return slide_id
@@ -263,5 +264,4 @@ class Product:
             assert path.stat().st_size == row["byte_size"]
         finally:
             pyramid.close()
-        assert list(self.data.glob("pyramids/**/*.partial")) == []
-        assert list(self.data.glob("previews/**/*.partial")) == []
+        assert list(self.data.glob(f"*/incoming/{slide_id}*")) == []

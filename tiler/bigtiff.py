@@ -1,7 +1,7 @@
 """The pyramid's file: a tiled BigTIFF, one directory a level, written in one pass.
 
-Tiles of any level may be appended in any order; the directories follow at the end. The file appears under
-its name only when it is whole and on disk.
+Tiles of any level may be appended in any order; the directories follow at the end. Until then the file is no
+TIFF: its header names no directory.
 
 Source: TIFF 6.0; BigTIFF (libtiff); TIFF Technical Note 2 for JPEG.
 """
@@ -11,18 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from slides.errors import DamagedFile
 from slides.geometry import Size, Spacing
-from slides.jpeg import Colour, subsampling
+from slides.jpeg import Colour, Stream, subsampling
+from slides.readers.spans import read_spans
 
 _SHORT, _LONG, _ASCII, _RATIONAL, _UNDEFINED, _LONG8 = 3, 4, 2, 5, 7, 16
 _WIDTHS = {1: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1, _LONG8: 8}
@@ -30,6 +29,8 @@ _PHOTOMETRIC = {Colour.GREY: 1, Colour.RGB: 2, Colour.YCBCR: 6}
 _SOFTWARE = "Samsyn"
 _MOST_LEVELS = 32
 """TIFF counts pixels in 32 bits, so nothing can be halved more often."""
+_AT_ONCE = 64
+"""Tiles read at once for a digest."""
 _HEADER = struct.Struct("<2sHHHQ")
 _ENTRY = struct.Struct("<HHQ8s")
 
@@ -60,32 +61,29 @@ class Directory:
 
 
 class BigTiffWriter:
-    """Writes a pyramid file: all of it under its name, or nothing.
+    """Writes a pyramid file.
 
-    Use as a context manager: leaving it by an error removes what was written. A writer that was killed
-    leaves a `.partial` file, which the next one for the same name removes.
+    Args:
+        file: empty, open for reading and writing ("w+b"); whoever opened it names and closes it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f"{path.name}.*.partial"):
-            stale.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
-        self._partial = Path(name)
-        self._file = os.fdopen(handle, "w+b", buffering=1 << 20)
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._file.write(_HEADER.pack(b"II", 43, 8, 0, 0))
         self._end = _HEADER.size
         self._link = 8
 
-    def append(self, stream: bytes) -> int:
-        """Append one tile's stream. Returns the byte at which it begins."""
-        at = self._end
-        self._file.write(stream)
-        if len(stream) % 2:
-            self._file.write(b"\0")
-        self._end += len(stream) + len(stream) % 2
-        return at
+    def append(self, streams: Iterable[Stream]) -> list[int]:
+        """Append tiles' streams. Returns the byte at which each begins."""
+        offsets, parts = [], []
+        for stream in streams:
+            offsets.append(self._end)
+            parts.append(stream)
+            if len(stream) % 2:
+                parts.append(b"\0")
+            self._end += len(stream) + len(stream) % 2
+        self._file.write(b"".join(parts))
+        return offsets
 
     def add(self, directory: Directory, *, sample: bytes, spacing: Spacing | None) -> None:
         """Append a level's directory; full resolution first.
@@ -125,11 +123,11 @@ class BigTiffWriter:
             tags[34675] = (_UNDEFINED, len(directory.icc_profile), directory.icc_profile)
         entries = []
         for number, (kind, count, value) in sorted(tags.items()):
-            inline = value.ljust(8, b"\0") if len(value) <= 8 else struct.pack("<Q", self.append(value))
+            inline = value.ljust(8, b"\0") if len(value) <= 8 else struct.pack("<Q", *self.append([value]))
             entries.append(_ENTRY.pack(number, kind, count, inline))
         self._file.write(b"\0" * (-self._end % 8))
         self._end += -self._end % 8
-        at = self.append(struct.pack("<Q", len(entries)) + b"".join(entries) + struct.pack("<Q", 0))
+        (at,) = self.append([struct.pack("<Q", len(entries)) + b"".join(entries) + struct.pack("<Q", 0)])
         self._file.seek(self._link)
         self._file.write(struct.pack("<Q", at))
         self._file.seek(self._end)
@@ -141,36 +139,28 @@ class BigTiffWriter:
         return digest(self._file.fileno(), level)
 
     def finish(self) -> int:
-        """Bring the file to disk and give it its name. Returns its size in bytes."""
+        """Hand everything to the operating system. Returns the file's size in bytes."""
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._partial.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
         return self._end
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._file.close()
-        except OSError:
-            # On a full disk closing fails too; the first error says why.
-            if error is None:
-                raise
-        finally:
-            self._partial.unlink(missing_ok=True)
+class LevelDigest:
+    """SHA-256 over a level's streams, each after the level's tables, in row-major order."""
+
+    def __init__(self, tables: bytes | None) -> None:
+        self._tables, self._found = tables or b"", hashlib.sha256()
+
+    def update(self, streams: Iterable[Stream]) -> None:
+        """Go on with the next tiles' streams."""
+        self._found.update(b"".join(part for stream in streams for part in (self._tables, stream)))
+
+    def __str__(self) -> str:
+        """In hexadecimal."""
+        return self._found.hexdigest()
 
 
 def digest(file: int, level: Directory) -> str:
-    """SHA-256 in hexadecimal over a level's streams, each after the level's tables, row-major.
+    """The digest of a level that has been written, in hexadecimal.
 
     Args:
         file: descriptor of the pyramid file.
@@ -178,14 +168,15 @@ def digest(file: int, level: Directory) -> str:
     Raises:
         DamagedFile: the file ends before a tile does.
     """
-    found = hashlib.sha256()
-    for offset, count in zip(level.offsets.tolist(), level.counts.tolist(), strict=True):
-        stream = os.pread(file, count, offset)
-        if len(stream) != count:
+    found = LevelDigest(level.tables)
+    offsets, counts = level.offsets.tolist(), level.counts.tolist()
+    for first in range(0, len(offsets), _AT_ONCE):
+        wanted = counts[first : first + _AT_ONCE]
+        streams = read_spans(file, offsets[first : first + _AT_ONCE], wanted)
+        if wanted != [len(stream) for stream in streams]:
             raise DamagedFile("The pyramid file ends before its tiles do; build it again from the slide.")
-        found.update(level.tables or b"")
-        found.update(stream)
-    return found.hexdigest()
+        found.update(streams)
+    return str(found)
 
 
 def read_directories(file: int) -> list[Directory]:

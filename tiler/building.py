@@ -1,8 +1,9 @@
-"""One slide in, one pyramid file out: all of it, or nothing.
+"""One slide in, one pyramid file out.
 
 Stored levels are copied as they lie in the slide. The missing ones are computed in blocks: a task decodes the
 tiles under one block, halves its way up and encodes each tile once; the few levels above the blocks are
-joined as the blocks come in. Memory holds a handful of blocks, however large the slide.
+joined as the blocks come in. Threads fetch and compute, the calling thread writes; what they do next to each other
+does not change a byte of the file. Memory holds a handful of blocks, however large the slide.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
+from itertools import zip_longest
+from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from slides.errors import DamagedFile
-from slides.geometry import Size, Spacing
-from slides.jpeg import Colour, blank, decode, split, subsampling
+from slides.geometry import Region, Spacing
+from slides.jpeg import Colour, Stream, blank, decode, split, subsampling
 from slides.slide import Pixels, Slide
-from tiler.bigtiff import BigTiffWriter, Directory
+from tiler.bigtiff import BigTiffWriter, Directory, LevelDigest
 from tiler.colour import judge
 from tiler.halving import Halving, halve, place
 from tiler.layout import CopiedLevel, Layout, PixelPath, lay_out
@@ -30,9 +34,14 @@ from tiler.layout import CopiedLevel, Layout, PixelPath, lay_out
 Progress = Callable[[float], None]
 """Called now and then, from the building thread, with the share that is done, 0 to 1. May raise to stop."""
 
-BLOCK_HALVINGS = 4
-"""A block is 16 x 16 tiles of the level it is computed from: enough work for a task, little to hold."""
-_Tile = tuple[int, int, int, bytes]
+_COPIED_AT_ONCE = 64
+"""Tiles of a stored level in one task."""
+_BLOCK = 2
+"""Halvings within a block above passed-on tiles: 4 x 4 tiles of the first computed level, which stay in the cache."""
+_READ_BLOCK = 3
+"""The same where full resolution is read: the slide's tiles across a block's border are decoded once for each block."""
+_COMPARED_IN_FULL = 4096
+"""Re-encoded tiles up to which every one is decoded again to say how well it was encoded; of more, one in eight."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,8 @@ class Built:
 
     Attributes:
         pixel_path: whether full resolution is the slide's own bytes.
-        psnr: in dB, of the re-encoded full resolution against the decoded original, pooled over the slide, 100
-            at the most; None when it was passed through.
+        psnr: in dB, of the re-encoded full resolution against the decoded original, pooled over the slide, of a
+            large one over an eighth of its tiles, evenly spread; 100 at the most; None when it was passed through.
         level0_digest: SHA-256 in hexadecimal over every full-resolution stream with its tables, row-major.
         tile: side of the tiles in pixels.
         levels: stored in the file.
@@ -57,22 +66,23 @@ class Built:
     byte_size: int
 
 
-def build(slide: Slide, target: Path, *, progress: Progress | None = None, threads: int | None = None) -> Built:
+def build(slide: Slide, file: BinaryIO, *, progress: Progress | None = None, threads: int | None = None) -> Built:
     """Build the pyramid of an open slide.
 
     Args:
         slide: any; its label and its texts do not reach the pyramid.
-        target: where the file appears when it is whole; an older one is replaced.
-        threads: that decode and encode; one per core by default.
+        file: empty, open for reading and writing ("w+b"). The caller names it, brings it to disk (`slides.staging`)
+            and removes it when this fails.
+        threads: that decode and encode; one per core this process may use by default.
 
     Raises:
-        DamagedFile: a tile of the slide cannot be fetched or decoded. Nothing is left at `target`.
-        OSError: the disk is full or refuses. Likewise.
+        DamagedFile: a tile of the slide cannot be fetched or decoded.
+        OSError: the disk is full or refuses.
     """
-    layout = lay_out(slide)
-    with BigTiffWriter(target) as writer, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    layout, count = lay_out(slide), threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(count) as pool:
         try:
-            return _Build(slide, layout, writer, pool, progress or (lambda share: None)).run()
+            return _Build(slide, layout, BigTiffWriter(file), progress or (lambda share: None)).run(pool, count)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -81,91 +91,118 @@ def build(slide: Slide, target: Path, *, progress: Progress | None = None, threa
 class _Level:
     """Where one level's tiles have come to lie in the file."""
 
-    def __init__(self, count: int) -> None:
-        self.offsets = np.zeros(count, np.uint64)
-        self.counts = np.zeros(count, np.uint32)
-        self.tables: bytes | None = None
-        self.colour = Colour.YCBCR
-        self.sample = b""
+    def __init__(self, count: int, side: int, copied: CopiedLevel | None) -> None:
+        self.offsets: npt.NDArray[np.uint64] = np.zeros(count, np.uint64)
+        self.counts: npt.NDArray[np.uint32] = np.zeros(count, np.uint32)
+        self.copied = copied
+        self.tables = copied.stored.tables if copied else None
+        self.colour = copied.colour if copied else Colour.YCBCR
+        self.sample = copied.sample if copied else b""
+        self.white = blank((side, side), self.colour, subsampling(self.sample)) if copied else b""
+        self.white_at = 0
+
+
+@dataclass
+class _Tiles:
+    """What a task hands to the writer.
+
+    Attributes:
+        places: level and row-major index of each tile.
+        streams: as they are to be written; empty where the scanner stored nothing.
+        top: pixels of the block as one tile, where levels above it are waiting for it.
+        squared_error, samples: of re-encoded full resolution, and over how many numbers.
+    """
+
+    places: list[tuple[int, int]]
+    streams: list[Stream]
+    tables: bytes | None = None
+    top: Pixels | None = None
+    squared_error: int = 0
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Adjoining computed levels.
+
+    Attributes:
+        first, last: in halvings.
+        top: where a block is one tile; beyond `last` when the run is shorter than a block is high.
+    """
+
+    first: int
+    last: int
+    top: int
 
 
 class _Build:
     """One build under way."""
 
-    def __init__(
-        self, slide: Slide, layout: Layout, writer: BigTiffWriter, pool: ThreadPoolExecutor, progress: Progress
-    ) -> None:
+    def __init__(self, slide: Slide, layout: Layout, writer: BigTiffWriter, progress: Progress) -> None:
         self.slide, self.layout, self.grid = slide, layout, layout.grid
-        self.writer, self.pool, self.progress = writer, pool, progress
-        self.halving = Halving(slide, layout)
-        self.levels = [_Level(self.grid.count(halvings)) for halvings in range(self.grid.depth + 1)]
-        self.encode = layout.encoding.encode
-        self.squared_error = 0
+        self.writer, self.progress = writer, progress
+        self.halving, self.encoding = Halving(slide, layout), layout.encoding
+        self.levels = [
+            _Level(self.grid.count(halvings), self.grid.tile, copied) for halvings, copied in enumerate(layout.copied)
+        ]
+        self.digest = LevelDigest(self.levels[0].tables) if layout.copied[0] else None
+        self.squared_error = self.samples = 0
         # Copying a tile costs about a tenth of computing one.
-        self.work = sum(len(level.counts) * (1 if copied else 10) for level, copied in self._pairs())
+        self.work = sum(len(level.counts) * (1 if level.copied else 10) for level in self.levels)
         self.done = 0
 
-    def _pairs(self) -> Iterator[tuple[_Level, CopiedLevel | None]]:
-        return zip(self.levels, self.layout.copied, strict=True)
-
-    def run(self) -> Built:
-        for halvings, (level, copied) in enumerate(self._pairs()):
-            if copied:
-                self._copy(level, copied, halvings)
-        for source, last in self._runs():
-            for column, row in self._tiles(last):
-                blocks = self._compute_blocks(source, last, column, row)
-                self._climb(source, last, column, row, blocks)
+    def run(self, pool: Executor, threads: int) -> Built:
+        runs = list(self._runs())
+        tops = self._finished(pool, threads, runs)
+        for run in runs:
+            if run.last > run.top:
+                for column, row in self._tiles(run.last):
+                    self._climb(run, run.last, column, row, tops)
+        for _ in tops:
+            raise AssertionError("A block was computed that no level waited for.")
         if missing := sum(int(np.count_nonzero(level.counts == 0)) for level in self.levels):
             raise DamagedFile(f"{missing} tiles of the pyramid were not made; build it again.")
         return self._finish()
 
-    def _copy(self, level: _Level, copied: CopiedLevel, halvings: int) -> None:
-        columns = self.grid.columns(halvings)
-        level.tables, level.colour, level.sample = copied.stored.tables, copied.colour, copied.sample
-        empty: tuple[int, int] | None = None
-        for index in range(len(level.counts)):
-            stream = self.slide.stored_tile(copied.level, index % columns, index // columns)
-            if stream:
-                level.offsets[index], level.counts[index] = self.writer.append(stream), len(stream)
-            else:
-                if empty is None:
-                    side = self.grid.tile
-                    white = blank((side, side), copied.colour, subsampling(copied.sample))
-                    empty = self.writer.append(white), len(white)
-                level.offsets[index], level.counts[index] = empty
-            self._advance(1)
-
-    def _runs(self) -> Iterator[tuple[int, int]]:
-        """Stretches of computed levels: (level they are computed from, last level of the stretch).
-
-        A source of -1 means the slide's own pixels.
-        """
+    def _runs(self) -> Iterator[_Run]:
         halvings = 0
         while halvings <= self.grid.depth:
-            if self.layout.copied[halvings]:
-                halvings += 1
-                continue
             first = halvings
             while halvings <= self.grid.depth and self.layout.copied[halvings] is None:
                 halvings += 1
-            yield first - 1, halvings - 1
+            if halvings > first:
+                yield _Run(first, halvings - 1, first + (_BLOCK if first else _READ_BLOCK))
+            halvings += 1
 
     def _tiles(self, halvings: int) -> Iterator[tuple[int, int]]:
         for row in range(self.grid.rows(halvings)):
             for column in range(self.grid.columns(halvings)):
                 yield column, row
 
-    def _compute_blocks(self, source: int, last: int, column: int, row: int) -> Iterator[Pixels]:
-        """The blocks under one tile of the last level, in the order in which `_climb` asks for them."""
-        waiting: deque[Future[tuple[Pixels, list[_Tile], int]]] = deque()
-        top = min(last, source + BLOCK_HALVINGS)
-        for x, y in self._under(last, column, row, top):
-            waiting.append(self.pool.submit(self._compute_block, top, x, y))
-            if len(waiting) > 3:
-                yield self._collect(waiting.popleft())
+    def _finished(self, pool: Executor, threads: int, runs: list[_Run]) -> Iterator[Pixels]:
+        """Do all tasks, write what they made in their order, and hand on the blocks that levels wait for."""
+        waiting: deque[Future[_Tiles]] = deque()
+        copying = (partial(self._fetch, *part) for part in self._parts())
+        computing = (partial(self._compute, run, *block) for run in runs for block in self._blocks(run))
+        # In turns: while one thread computes, the other's tiles are hashed and written.
+        for task in (task for pair in zip_longest(copying, computing) for task in pair if task):
+            waiting.append(pool.submit(task))
+            if len(waiting) > 2 * threads + 2:
+                yield from self._keep(waiting.popleft().result())
         while waiting:
-            yield self._collect(waiting.popleft())
+            yield from self._keep(waiting.popleft().result())
+
+    def _parts(self) -> Iterator[tuple[int, int, int]]:
+        """The copied levels in parts: halvings, first tile, tiles."""
+        for halvings, level in enumerate(self.levels):
+            for first in range(0, len(level.counts) if level.copied else 0, _COPIED_AT_ONCE):
+                yield halvings, first, min(_COPIED_AT_ONCE, len(level.counts) - first)
+
+    def _blocks(self, run: _Run) -> Iterator[tuple[int, int]]:
+        """Column and row of a run's blocks, in the order in which `_climb` asks for them."""
+        highest = max(run.last, run.top)
+        for column, row in self._tiles(highest):
+            yield from self._under(highest, column, row, run.top)
 
     def _under(self, halvings: int, column: int, row: int, top: int) -> Iterator[tuple[int, int]]:
         if halvings == top:
@@ -174,43 +211,85 @@ class _Build:
         for x, y, _, _ in self.grid.children(halvings, column, row):
             yield from self._under(halvings - 1, x, y, top)
 
-    def _compute_block(self, halvings: int, column: int, row: int) -> tuple[Pixels, list[_Tile], int]:
-        """In a thread: one block's tiles, encoded, and the pixels of its topmost."""
-        tiles: list[_Tile] = []
-        squared_error = 0
+    def _fetch(self, halvings: int, first: int, count: int) -> _Tiles:
+        """In a thread: stored tiles."""
+        copied = self.levels[halvings].copied
+        if copied is None:
+            raise ValueError(f"Level {halvings} is computed, not copied.")
+        streams = self.slide.stored_tiles(copied.level, first, count)
+        return _Tiles([(halvings, index) for index in range(first, first + count)], list(streams), copied.stored.tables)
 
-        def emit(level: int, x: int, y: int, pixels: Pixels) -> None:
-            nonlocal squared_error
-            stream = self.encode(pixels)
-            if level == 0:
-                squared_error += _squared_error(pixels, stream)
-            tiles.append((level, x, y, stream))
+    def _compute(self, run: _Run, column: int, row: int) -> _Tiles:
+        """In a thread: a block's tiles, encoded."""
+        made = _Tiles([], [])
+        side = 1 << (run.top - run.first)
+        column, row = column * side, row * side
+        pixels = self.halving.compute_first(run.first, self._area(run.first, column, row, side))
+        for halvings in range(run.first, min(run.last, run.top) + 1):
+            if halvings > run.first:
+                pixels, column, row = halve(pixels), column // 2, row // 2
+            self._encode(pixels, halvings, column, row, made)
+        if run.last > run.top:
+            made.top = pixels
+        return made
 
-        return self.halving.compute(halvings, column, row, emit), tiles, squared_error
+    def _area(self, halvings: int, column: int, row: int, side: int) -> Region:
+        size, tile = self.grid.size.halved(halvings), self.grid.tile
+        return Region(column * tile, row * tile, side * tile, side * tile).clipped(size)
 
-    def _collect(self, block: Future[tuple[Pixels, list[_Tile], int]]) -> Pixels:
-        pixels, tiles, squared_error = block.result()
-        self.squared_error += squared_error
-        for halvings, column, row, stream in tiles:
-            self._store(halvings, column, row, stream)
-        return pixels
+    def _encode(self, pixels: Pixels, halvings: int, column: int, row: int, made: _Tiles) -> None:
+        """Encode part of a level, whose first tile is at a column and row, tile by tile."""
+        tile, columns = self.grid.tile, self.grid.columns(halvings)
+        for y in range(0, pixels.shape[0], tile):
+            for x in range(0, pixels.shape[1], tile):
+                part, at = pixels[y : y + tile, x : x + tile], (column + x // tile, row + y // tile)
+                whole = self.encoding.encode(part)
+                stream, made.tables = split(whole)
+                made.places.append((halvings, at[1] * columns + at[0]))
+                made.streams.append(stream)
+                if halvings == 0 and (self.grid.count(0) <= _COMPARED_IN_FULL or (at[0] + 3 * at[1]) % 8 == 0):
+                    made.squared_error += _squared_error(part, whole)
+                    made.samples += part.size
 
-    def _climb(self, source: int, halvings: int, column: int, row: int, blocks: Iterator[Pixels]) -> Pixels:
+    def _keep(self, tiles: _Tiles) -> Iterator[Pixels]:
+        """Write tiles; hand on the block they come from where a level waits for it."""
+        for (halvings, index), offset, stream in zip(
+            tiles.places, self.writer.append(tiles.streams), tiles.streams, strict=True
+        ):
+            level = self.levels[halvings]
+            if stream:
+                level.offsets[index], level.counts[index] = offset, len(stream)
+            else:
+                level.offsets[index], level.counts[index] = self._white(level), len(level.white)
+            if not level.copied:
+                level.sample, level.tables = bytes(stream), tiles.tables
+        halvings = tiles.places[0][0]
+        if halvings == 0 and self.digest:
+            self.digest.update(stream or self.levels[0].white for stream in tiles.streams)
+        self.squared_error += tiles.squared_error
+        self.samples += tiles.samples
+        self._advance(len(tiles.places) * (1 if self.levels[halvings].copied else 10))
+        if tiles.top is not None:
+            yield tiles.top
+
+    def _white(self, level: _Level) -> int:
+        """Where the level's one white tile lies."""
+        if not level.white_at:
+            (level.white_at,) = self.writer.append([level.white])
+        return level.white_at
+
+    def _climb(self, run: _Run, halvings: int, column: int, row: int, blocks: Iterator[Pixels]) -> Pixels:
         """Join blocks to the tiles above them, depth first."""
-        if halvings == min(halvings, source + BLOCK_HALVINGS):
+        if halvings == run.top:
             return next(blocks)
         region = self.grid.region(halvings, column, row)
         pixels = np.empty((region.height, region.width, 3), np.uint8)
         for x, y, across, down in self.grid.children(halvings, column, row):
-            place(pixels, halve(self._climb(source, halvings - 1, x, y, blocks)), across, down, self.grid.tile)
-        self._store(halvings, column, row, self.encode(pixels))
+            place(pixels, halve(self._climb(run, halvings - 1, x, y, blocks)), across, down, self.grid.tile)
+        made = _Tiles([], [])
+        self._encode(pixels, halvings, column, row, made)
+        list(self._keep(made))
         return pixels
-
-    def _store(self, halvings: int, column: int, row: int, stream: bytes) -> None:
-        level, index = self.levels[halvings], self.grid.index(halvings, column, row)
-        level.sample, level.tables = split(stream)
-        level.offsets[index], level.counts[index] = self.writer.append(level.sample), len(level.sample)
-        self._advance(10)
 
     def _advance(self, work: int) -> None:
         before, self.done = self.done, self.done + work
@@ -219,14 +298,14 @@ class _Build:
 
     def _finish(self) -> Built:
         path, profile = self.layout.pixel_path, self.slide.metadata.icc_profile
-        psnr = None if path == PixelPath.PASSTHROUGH else _psnr(self.squared_error, self.grid.size)
+        psnr = None if path == PixelPath.PASSTHROUGH else _psnr(self.squared_error, self.samples)
         directories = [
             Directory(
                 self.grid.size.halved(halvings), self.grid.tile, level.colour, level.tables, level.offsets, level.counts
             )
             for halvings, level in enumerate(self.levels)
         ]
-        digest = self.writer.digest(directories[0])
+        digest = str(self.digest) if self.digest else self.writer.digest(directories[0])
         said = {"pixel_path": path, "psnr": psnr, "level0_sha256": digest, "colour_profile": judge(profile)}
         directories[0] = replace(directories[0], description=json.dumps(said), icc_profile=profile)
         spacing = self.slide.metadata.spacing
@@ -245,7 +324,6 @@ def _squared_error(pixels: Pixels, stream: bytes) -> int:
     return int(np.sum(difference * difference))
 
 
-def _psnr(squared_error: int, size: Size) -> float:
+def _psnr(squared_error: int, samples: int) -> float:
     """Peak signal-to-noise ratio in dB, 100 at the most: 10 log10(255^2 / mean squared error)."""
-    samples = size.width * size.height * 3
     return min(100.0, 10 * math.log10(255**2 * samples / max(squared_error, 1)))

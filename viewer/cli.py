@@ -154,15 +154,16 @@ def tile(
     """Make one pyramid file from one slide, without any service."""
     from slides.errors import SlideError
     from slides.opening import open_slide
+    from slides.staging import staged
     from tiler.building import build
 
     if out.exists():
         console.print("[red]There is something at OUT already.[/] It is left as it is; give another name.")
         raise typer.Exit(2)
     try:
-        with open_slide(file) as slide, Progress(console=console) as progress:
+        with open_slide(file) as slide, Progress(console=console) as progress, staged(out) as written:
             bar = progress.add_task("Levels", total=1.0)
-            built = build(slide, out, threads=threads, progress=lambda share: progress.update(bar, completed=share))
+            built = build(slide, written, threads=threads, progress=lambda share: progress.update(bar, completed=share))
             progress.update(bar, completed=1.0)
     except SlideError as error:
         console.print(f"[red]{error}[/]")
@@ -230,7 +231,7 @@ def work(
 ) -> None:
     """Run one worker; settings come from SAMSYN_… in the environment.
 
-    A worker of its own for "verification,sweeping" keeps slides opening while others build pyramids.
+    A worker of its own for "verification" keeps slides opening while others build pyramids.
     """
     from cases.database import UnsafeRole, connect, require_safe_role
     from worker.app import create_app
@@ -261,15 +262,17 @@ def work(
 
 @app.command()
 def schedule() -> None:
-    """Run the scheduler; one per installation."""
+    """Run the scheduler: what was lost is found again. One per installation."""
+    from cases.database import connect, sessions
     from worker.app import create_app
     from worker.settings import WorkerSettings
+    from worker.storage import Storage
+    from worker.sweeping import Sweeper
 
     configure_logs()
     settings = WorkerSettings()
-    place = settings.data / "run"
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    create_app(settings).start(["beat", f"--schedule={place / 'schedule'}", "--pidfile=", "--loglevel=WARNING"])
+    make = sessions(connect(settings.database_url, connections=1))
+    Sweeper(create_app(settings), make, Storage(settings.data)).keep_sweeping()
 
 
 @app.command()

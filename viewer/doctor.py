@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -19,6 +21,7 @@ from cases.records.slide_images import PyramidState, SlideImage, TilePyramid
 from slides.errors import SlideError
 from tiler.pyramid import Pyramid
 from viewer.app import STATIC
+from worker.sandbox import Sandbox
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 
@@ -58,6 +61,7 @@ def examine(settings: WorkerSettings, *, deep: bool) -> Iterator[Check]:
         yield Check(True, "The broker answers.")
     except Exception:
         yield Check(False, "The broker does not answer at SAMSYN_REDIS_URL; start it, or correct the address.")
+    yield _examine_walls(settings.data)
     engine = connect(settings.database_url, connections=1)
     try:
         require_safe_role(engine)
@@ -70,6 +74,16 @@ def examine(settings: WorkerSettings, *, deep: bool) -> Iterator[Check]:
     yield _examine_schema(engine)
     yield from _examine_files(engine, Storage(settings.data), deep=deep)
     engine.dispose()
+
+
+def _examine_walls(anywhere: Path) -> Check:
+    with closing(Sandbox()) as sandbox:
+        walls = sandbox.try_walls(anywhere)
+    down = ", ".join(name for name, held in walls.items() if not held) or "none"
+    return Check(
+        all(walls.values()),
+        f"Slides are read in processes that are shut in; walls that this kernel does not give: {down}.",
+    )
 
 
 def _examine_schema(engine: Engine) -> Check:
@@ -87,9 +101,12 @@ def _examine_files(engine: Engine, storage: Storage, *, deep: bool) -> Iterator[
         originals = set(session.scalars(select(SlideImage.original_digest)))
         ready = set(session.scalars(select(SlideImage.id).where(SlideImage.pyramid == PyramidState.READY)))
         pyramids = {row.slide_image_id: row for row in session.scalars(select(TilePyramid))}
-        slides = set(session.scalars(select(SlideImage.id)))
+        slides = {row.id: row for row in session.scalars(select(SlideImage))}
     there = set(storage.originals.digests())
     yield Check(originals <= there, f"{len(originals - there)} of {len(originals)} originals are missing on disk.")
+    wrong = sum(not _is_original(storage, row, deep=deep) for row in slides.values() if row.original_digest in there)
+    how = "read again in full" if deep else "by their size"
+    yield Check(wrong == 0, f"{wrong} of {len(originals)} originals are not what came in ({how}).")
     yield Check(there <= originals, f"{len(there - originals)} originals on disk belong to no slide.")
     yield Check(ready == set(pyramids), f"{len(ready ^ set(pyramids))} slides disagree with their pyramid's row.")
     wrong = sum(not _is_whole(storage, row, deep=deep) for row in pyramids.values())
@@ -98,8 +115,22 @@ def _examine_files(engine: Engine, storage: Storage, *, deep: bool) -> Iterator[
     files = {path.name.partition(".")[0] for path in storage.data.glob("pyramids/??/*.tif")}
     strangers = files - {str(slide_id) for slide_id in slides}
     yield Check(not strangers, f"{len(strangers)} pyramid files belong to no slide.")
-    halves = [*storage.data.glob("*/??/*.partial"), *storage.data.glob("originals/incoming.*")]
-    yield Check(not halves, f"{len(halves)} half-written files lie about; they are harmless while slides come in.")
+    kinds = [("thumbnail", row.id) for row in slides.values() if row.has_thumbnail]
+    kinds += [("macro", row.id) for row in slides.values() if row.has_macro]
+    missing = sum(not storage.preview(slide_id, kind).is_file() for kind, slide_id in kinds)
+    pictures = [path.name.partition(".")[0] for path in storage.data.glob("previews/??/*.jpg")]
+    lost = sum(picture not in {str(slide_id) for slide_id in slides} for picture in pictures)
+    yield Check(missing + lost == 0, f"{missing} previews are missing on disk, {lost} belong to no slide.")
+    halves = [entry for folder in storage.unfinished() if folder.is_dir() for entry in folder.iterdir()]
+    yield Check(
+        not halves, f"{len(halves)} unfinished files; right while slides come in, else cleared by the scheduler."
+    )
+
+
+def _is_original(storage: Storage, row: SlideImage, *, deep: bool) -> bool:
+    if deep:
+        return storage.originals.digest(row.original_digest) == row.original_digest
+    return storage.originals.byte_size(row.original_digest) == row.byte_size
 
 
 def _is_whole(storage: Storage, row: TilePyramid, *, deep: bool) -> bool:

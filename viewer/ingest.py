@@ -96,13 +96,12 @@ class Ingest:
             arrival.files, progress=lambda count: self.progress.advance(bar, count)
         )
         with transaction(self._make) as session:
-            there = session.scalar(select(SlideImage).where(SlideImage.original_digest == original.digest))
-            if there is not None:
-                self._console.print(
-                    f"Already here as slide {there.number}: {escape(arrival.caption or 'the same content')}."
-                )
-                return None
             slide = receive(session, digest=original.digest, byte_size=original.byte_size, caption=arrival.caption)
+        if slide.status not in (SlideStatus.RECEIVED, SlideStatus.VERIFYING):
+            self._console.print(
+                f"Already here as slide {slide.number}: {escape(arrival.caption or 'the same content')}."
+            )
+            return None
         ring(self._app, slide.id, queue=VERIFICATION)
         return slide.id
 

@@ -25,10 +25,10 @@ from viewer.embedded.children import tie
 from viewer.embedded.errors import EmbeddedError
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
-from worker.queues import PYRAMIDS, SWEEPING, VERIFICATION
+from worker.queues import PYRAMIDS, VERIFICATION
 from worker.settings import WorkerSettings
 
-WORKERS = {"verifier": (VERIFICATION, SWEEPING), "worker": (PYRAMIDS,)}
+WORKERS = {"verifier": (VERIFICATION,), "worker": (PYRAMIDS,)}
 """Which worker listens to what: slides go on opening while pyramids are built."""
 _SAMSYN = [sys.executable, "-m", "viewer"]
 

@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import connect, sessions
 from worker.preparation import Preparation
-from worker.queues import PREPARE, PYRAMIDS, QUEUES, SWEEP, SWEEPING, VERIFICATION, ring
+from worker.queues import PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring
+from worker.sandbox import Sandbox
 from worker.settings import WorkerSettings
 from worker.storage import Storage
-from worker.sweeping import EVERY, sweep
 
-LONGEST_STEP = 3600
-"""Seconds after which a step that hangs is ended; its lease runs out, and the attempt counts."""
+LONGEST_STEP = 2 * 3600
+"""Seconds after which a step is ended that hangs outside the sandbox, on a storage that does not answer."""
 
 
 class _Process:
@@ -40,7 +40,11 @@ class _Process:
 
     @cached_property
     def preparation(self) -> Preparation:
-        return Preparation(self.sessions, Storage(self._settings.data))
+        return Preparation(self.sessions, Storage(self._settings.data), self.sandbox)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        return Sandbox()
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -59,9 +63,6 @@ def create_app(settings: WorkerSettings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1},
-        beat_schedule={
-            "sweep": {"task": SWEEP, "schedule": EVERY, "options": {"queue": SWEEPING, "expires": EVERY}},
-        },
     )
     process = _Process(settings)
 
@@ -70,10 +71,9 @@ def create_app(settings: WorkerSettings) -> Celery:
         if process.preparation.advance(uuid.UUID(slide_id)):
             ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)
 
-    @app.task(name=SWEEP, shared=False)
-    def sweep_rows() -> None:
-        sweep(app, process.sessions)
-
+    # Celery keeps its listeners weakly; the application keeps this one.
+    app.warm_up = lambda **_: process.sandbox.warm()  # type: ignore[attr-defined]
+    worker_process_init.connect(app.warm_up)  # type: ignore[attr-defined]
     return app
 
 

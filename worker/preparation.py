@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from cases.database import transaction
 from cases.records.slide_images import (
     LeaseLost,
-    SlideFacts,
+    SlideImage,
     SlideStatus,
     TilePyramid,
     claim,
@@ -30,15 +30,10 @@ from cases.records.slide_images import (
     take_back,
     verify,
 )
-from slides.errors import DamagedFile, SlideError, UnsupportedFile
-from slides.inspection import Inspection, inspect
-from slides.opening import open_slide
-from slides.preview import draw_macro, draw_thumbnail
-from tiler.building import build
-from tiler.colour import judge
-from tiler.layout import lay_out
+from slides.errors import DamagedFile, SlideError
 from worker.lease import Lease
-from worker.storage import Storage, write_whole
+from worker.sandbox import Crashed, Sandbox
+from worker.storage import Storage
 
 PAUSE = timedelta(seconds=30)
 """Before a step is tried again that failed for want of disk space or another fault of the machine."""
@@ -52,10 +47,11 @@ class Preparation:
     Args:
         make: sessions of this process.
         storage: where the files are.
+        sandbox: in which slides are read.
     """
 
-    def __init__(self, make: sessionmaker[Session], storage: Storage) -> None:
-        self._make, self._storage = make, storage
+    def __init__(self, make: sessionmaker[Session], storage: Storage, sandbox: Sandbox) -> None:
+        self._make, self._storage, self._sandbox = make, storage, sandbox
 
     def advance(self, slide_id: uuid.UUID) -> bool:
         """Do the step that a slide is due for, if there is one and nobody else is at it.
@@ -71,69 +67,42 @@ class Preparation:
         step = self._build if slide.status == SlideStatus.VERIFIED else self._verify
         try:
             with Lease(self._make, slide_id, holder=holder) as lease:
+                if not self._is_whole(slide):
+                    return self._wait_for_original(slide_id, holder)
                 try:
-                    original = self._storage.originals.path(slide.original_digest)
-                except (FileNotFoundError, UnsupportedFile) as error:
-                    if not self._storage.originals.root.is_dir():
-                        raise OSError(errno.ENODEV, "the folder of originals is away") from error
-                    self._settle(slide_id, holder, code="SOURCE_MISSING", sentence=str(error))
-                    return False
-                return step(slide_id, original, holder, lease)
+                    return step(slide_id, self._storage.originals.path(slide.original_digest), holder, lease)
+                except SlideError as error:
+                    # A file that shrinks or goes away while it is read looks damaged.
+                    if not self._is_whole(slide):
+                        return self._wait_for_original(slide_id, holder)
+                    self._settle(slide_id, holder, code=error.code, sentence=str(error))
         except LeaseLost:
             log.warning("lease lost", slide=str(slide_id))
+        except Crashed as error:
+            log.warning("reader ended from outside", slide=str(slide_id))
+            self._postpone(slide_id, holder, "READER_ENDED", f"{error} It is tried again by itself.", attempt=True)
         except OSError as error:
             log.warning("storage refused", slide=str(slide_id), error=error.strerror)
             sentence = f"The storage refused ({error.strerror or 'no reason given'}); it is tried again by itself."
-            with suppress(LeaseLost), transaction(self._make) as session:
-                taken = take_back(session, slide_id, holder=holder)
-                give_back(taken, after=PAUSE, code="STORAGE_REFUSED", sentence=sentence)
+            self._postpone(slide_id, holder, "STORAGE_REFUSED", sentence)
         return False
 
+    def _is_whole(self, slide: SlideImage) -> bool:
+        """Whether the original is there with every byte that came in."""
+        return self._storage.originals.byte_size(slide.original_digest) == slide.byte_size
+
     def _verify(self, slide_id: uuid.UUID, original: Path, holder: uuid.UUID, lease: Lease) -> bool:
-        found = inspect(original)
-        lease.report(0.7)
-        if found.finding is not None:
-            self._settle(slide_id, holder, code=found.finding.code, sentence=found.finding.sentence)
-            return False
-        try:
-            facts = self._draw_previews(slide_id, original, found)
-        except SlideError as error:
-            self._settle(slide_id, holder, code=error.code, sentence=str(error))
-            return False
+        checked = self._sandbox.check(original, progress=lease.report)
+        self._storage.write_preview(slide_id, "thumbnail", checked.thumbnail)
+        if checked.macro is not None:
+            self._storage.write_preview(slide_id, "macro", checked.macro)
         with transaction(self._make) as session:
-            verify(take_back(session, slide_id, holder=holder), facts)
+            verify(take_back(session, slide_id, holder=holder), checked.facts)
         return True
 
-    def _draw_previews(self, slide_id: uuid.UUID, original: Path, found: Inspection) -> SlideFacts:
-        with open_slide(original) as slide:
-            write_whole(self._storage.preview(slide_id, "thumbnail"), draw_thumbnail(slide))
-            macro = draw_macro(slide)
-            grid = lay_out(slide).grid
-        if macro is not None:
-            write_whole(self._storage.preview(slide_id, "macro"), macro)
-        stated = found.metadata
-        return SlideFacts(
-            format=found.format or "",
-            width=grid.size.width,
-            height=grid.size.height,
-            tile_size=grid.tile,
-            spacing_x=stated.spacing.x if stated.spacing else None,
-            spacing_y=stated.spacing.y if stated.spacing else None,
-            objective=stated.objective,
-            scanner=stated.scanner,
-            scanned_at=stated.scanned_at.isoformat() if stated.scanned_at else None,
-            colour_profile=judge(stated.icc_profile),
-            has_thumbnail=True,
-            has_macro=macro is not None,
-        )
-
     def _build(self, slide_id: uuid.UUID, original: Path, holder: uuid.UUID, lease: Lease) -> bool:
-        try:
-            with open_slide(original) as slide:
-                built = build(slide, self._storage.pyramid(slide_id), progress=lease.report)
-        except SlideError as error:
-            self._settle(slide_id, holder, code=error.code, sentence=str(error))
-            return False
+        with self._storage.staged_pyramid(slide_id) as file:
+            built = self._sandbox.build(original, file, progress=lease.report)
         with transaction(self._make) as session:
             pyramid = TilePyramid(
                 tile_size=built.tile,
@@ -146,12 +115,28 @@ class Preparation:
             complete_pyramid(session, taken, pyramid, pixel_path=built.pixel_path, psnr=built.psnr)
         return False
 
+    def _wait_for_original(self, slide_id: uuid.UUID, holder: uuid.UUID) -> bool:
+        """The original is not there, or not all of it: look again later, for it may come back."""
+        if not self._storage.originals.root.is_dir():
+            raise OSError(errno.ENODEV, "the folder of originals is away")
+        log.warning("original missing", slide=str(slide_id))
+        sentence = "The archived original is missing, or not whole. Put it back from the backup; it is found by itself."
+        self._postpone(slide_id, holder, "SOURCE_MISSING", sentence)
+        return False
+
+    def _postpone(
+        self, slide_id: uuid.UUID, holder: uuid.UUID, code: str, sentence: str, *, attempt: bool = False
+    ) -> None:
+        with suppress(LeaseLost), transaction(self._make) as session:
+            taken = take_back(session, slide_id, holder=holder)
+            give_back(taken, after=timedelta() if attempt else PAUSE, code=code, sentence=sentence, attempt=attempt)
+
     def _settle(self, slide_id: uuid.UUID, holder: uuid.UUID, *, code: str, sentence: str) -> None:
         """Write down that a slide is not sound, or that only its pyramid is impossible."""
         log.info("slide not sound", slide=str(slide_id), code=code)
         with transaction(self._make) as session:
             slide = take_back(session, slide_id, holder=holder)
-            unsound = slide.status != SlideStatus.VERIFIED or code in (DamagedFile.code, "SOURCE_MISSING")
+            unsound = slide.status != SlideStatus.VERIFIED or code == DamagedFile.code
             if unsound:
                 quarantine(slide, code=code, sentence=sentence)
             else:

@@ -10,14 +10,12 @@ from kombu.exceptions import OperationalError
 
 VERIFICATION = "verification"
 PYRAMIDS = "pyramids"
-SWEEPING = "sweeping"
-QUEUE_NAMES = (VERIFICATION, PYRAMIDS, SWEEPING)
+QUEUE_NAMES = (VERIFICATION, PYRAMIDS)
 _EXCHANGE = Exchange("samsyn", type="direct")
 QUEUES = tuple(Queue(name, _EXCHANGE, routing_key=name) for name in QUEUE_NAMES)
 """All of them, each listened to by some worker. A queue without a key of its own would get every message."""
 
 PREPARE = "samsyn.prepare"
-SWEEP = "samsyn.sweep"
 
 
 def ring(app: Celery, slide_id: uuid.UUID, *, queue: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from slides.archive import Archive
+from slides.staging import INCOMING, staged
 
 
 class Storage:
@@ -34,26 +35,19 @@ class Storage:
         """Where a slide's "thumbnail" or "macro" picture is or will be."""
         return self._place("previews", slide_id) / f"{slide_id}.{kind}.jpg"
 
+    def write_preview(self, slide_id: uuid.UUID, kind: str, picture: bytes) -> None:
+        """Put a preview where it belongs, in place of an older one. Raises OSError."""
+        with staged(self.preview(slide_id, kind), aside=self.data / "previews" / INCOMING) as file:
+            file.write(picture)
+
+    def staged_pyramid(self, slide_id: uuid.UUID) -> AbstractContextManager[BinaryIO]:
+        """An open file that becomes the slide's pyramid at the end of the `with` block, as `staged` has it."""
+        return staged(self.pyramid(slide_id), aside=self.data / "pyramids" / INCOMING)
+
+    def unfinished(self) -> list[Path]:
+        """Folders in which unfinished files lie."""
+        return [self.data / kind / INCOMING for kind in ("originals", "pyramids", "previews")]
+
     def _place(self, kind: str, slide_id: uuid.UUID) -> Path:
         # The last digits of a UUIDv7 are random, its first are the time: spread by the last.
         return self.data / kind / slide_id.hex[-2:]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole and on disk, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,26 +1,78 @@
-"""Finding what was lost: due rows whose message never came, or whose worker died."""
+"""Finding what was lost: due rows whose message never came, originals without a row, files nobody writes any more."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
+import structlog
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import transaction
-from cases.records.slide_images import find_due
+from cases.records.slide_images import find_due, find_unregistered, receive
+from slides.staging import clear
 from worker.queues import PYRAMIDS, VERIFICATION, ring, waiting
+from worker.storage import Storage
 
 EVERY = 5.0
 """Seconds between sweeps."""
 
+log = structlog.get_logger()
 
-def sweep(app: Celery, make: sessionmaker[Session]) -> int:
-    """Ring for every due row, unless messages are still waiting: those are the rows.
 
-    Returns:
-        How many rows were rung for.
+class Sweeper:
+    """Sweeps one installation. Several at once do no harm.
+
+    Args:
+        app: that can ring.
+        make: sessions of this process.
+        storage: where the files are.
     """
-    if waiting(app, VERIFICATION) or waiting(app, PYRAMIDS):
-        return 0
-    with transaction(make) as session:
-        due = find_due(session)
-    return sum(ring(app, slide_id, queue=VERIFICATION) for slide_id in due)
+
+    def __init__(self, app: Celery, make: sessionmaker[Session], storage: Storage) -> None:
+        self._app, self._make, self._storage = app, make, storage
+        self._looked_at: dict[Path, int] = {}
+        self._swept = storage.data / "run" / "swept"
+        """Touched after every sweep, for health checks."""
+
+    def keep_sweeping(self) -> None:
+        """Sweep for ever, by a clock that nobody can set."""
+        self._swept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            try:
+                self.sweep()
+                self._swept.touch()
+            except (SQLAlchemyError, OperationalError, RedisError, OSError) as error:
+                log.warning("sweep put off", error=type(error).__name__)
+            time.sleep(EVERY)
+
+    def sweep(self) -> int:
+        """Clear away what killed writers left, register what was archived without a row, ring for what is due.
+
+        Returns:
+            How many rows were rung for.
+        """
+        for folder in self._storage.unfinished():
+            clear(folder)
+        self._register()
+        # While messages wait, those are the due rows.
+        if waiting(self._app, VERIFICATION) or waiting(self._app, PYRAMIDS):
+            return 0
+        with transaction(self._make) as session:
+            due = find_due(session)
+        return sum(ring(self._app, slide_id, queue=VERIFICATION) for slide_id in due)
+
+    def _register(self) -> None:
+        """Somebody who brings a slide in may be killed between the archive and the row: nothing is lost by that."""
+        changed = {
+            folder: at for folder, at in self._storage.originals.folders().items() if at != self._looked_at.get(folder)
+        }
+        digests = [entry.name for folder in changed for entry in folder.iterdir() if entry.is_dir()]
+        with transaction(self._make) as session:
+            for digest in find_unregistered(session, digests):
+                receive(session, digest=digest, byte_size=self._storage.originals.byte_size(digest))
+        self._looked_at |= changed

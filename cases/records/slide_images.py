@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Enum, ForeignKey, Identity, and_, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Enum,
+    ForeignKey,
+    Identity,
+    and_,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.database import Base
 
 LEASE = timedelta(seconds=20)
 """A worker that has not been heard of for so long is taken for dead."""
+LONGEST_LEASE = timedelta(minutes=5)
+"""No lease and no pause ends later than this; one that seems to was written before a clock was set back."""
 ATTEMPTS = 5
-"""Times a step is begun before it counts as failed."""
+"""Times the reading of a slide may be ended from outside before the slide itself is blamed."""
 
 
 class SlideStatus(StrEnum):
@@ -79,7 +94,7 @@ class SlideImage(Base):
         psnr: in dB, of re-encoded full resolution against the original.
         has_thumbnail, has_macro: whether these pictures have been made.
         lease_holder, leased_until: which worker has it, and until when.
-        attempts: how often the present step has been begun.
+        attempts: how often the present step was begun and its reader ended from outside.
     """
 
     __tablename__ = "slide_image"
@@ -92,7 +107,7 @@ class SlideImage(Base):
 
     number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
     caption: Mapped[str | None]
-    original_digest: Mapped[str] = mapped_column(index=True)
+    original_digest: Mapped[str] = mapped_column(unique=True)
     byte_size: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[SlideStatus] = mapped_column(
         Enum(SlideStatus, native_enum=False, length=20), default=SlideStatus.RECEIVED
@@ -172,44 +187,59 @@ class SlideFacts:
 
 
 def receive(session: Session, *, digest: str, byte_size: int, caption: str | None = None) -> SlideImage:
-    """Register an original that has been archived; it falls due for verification at once."""
-    slide = SlideImage(original_digest=digest, byte_size=byte_size, caption=caption)
-    session.add(slide)
-    session.flush()
+    """Register an original that has been archived; it falls due for verification at once.
+
+    The same content is one slide, even when several people bring it in at the same moment: all get the same row.
+    """
+    session.execute(
+        insert(SlideImage)
+        .values(original_digest=digest, byte_size=byte_size, caption=caption)
+        .on_conflict_do_nothing(index_elements=[SlideImage.original_digest])
+    )
+    slide = session.scalars(select(SlideImage).where(SlideImage.original_digest == digest).with_for_update()).one()
+    slide.caption = slide.caption or caption
     return slide
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
+def find_unregistered(session: Session, digests: list[str]) -> list[str]:
+    """Those of some originals' digests that no slide image has."""
+    known = set(session.scalars(select(SlideImage.original_digest).where(SlideImage.original_digest.in_(digests))))
+    return [digest for digest in digests if digest not in known]
+
+
+def _is_due() -> ColumnElement[bool]:
     to_verify = SlideImage.status.in_((SlideStatus.RECEIVED, SlideStatus.VERIFYING))
     to_build = and_(
         SlideImage.status == SlideStatus.VERIFIED,
         SlideImage.pyramid.in_((PyramidState.NONE, PyramidState.BUILDING)),
     )
-    free = or_(SlideImage.leased_until.is_(None), SlideImage.leased_until < now)
-    return and_(or_(to_verify, to_build), free)
+    # The database's clock: workers on several machines need not agree about the time.
+    now = func.clock_timestamp()
+    until = SlideImage.leased_until
+    return and_(or_(to_verify, to_build), or_(until.is_(None), until < now, until > now + LONGEST_LEASE))
 
 
 def find_due(session: Session) -> list[uuid.UUID]:
     """Slide images with work to do that nobody is doing, the longest waiting first."""
-    statement = select(SlideImage.id).where(_is_due(datetime.now(UTC))).order_by(SlideImage.updated_at)
+    statement = select(SlideImage.id).where(_is_due()).order_by(SlideImage.updated_at)
     return list(session.scalars(statement))
 
 
 def claim(session: Session, slide_id: uuid.UUID, *, holder: uuid.UUID) -> SlideImage | None:
     """Take a slide image to work on it.
 
-    A step that has been begun too often is given up instead: verification ends in quarantine, building in a
-    slide without a pyramid, which can still be viewed.
+    A step whose reader was ended too often is given up instead: verification ends in quarantine, building in a
+    slide without a pyramid, which can still be viewed. A worker that dies is never the slide's fault, since slides
+    are read in processes of their own.
 
     Returns:
         The row, locked, in VERIFYING or with its pyramid BUILDING; None when there is nothing to do for it.
     """
-    now = datetime.now(UTC)
-    slide = session.scalar(select(SlideImage).where(SlideImage.id == slide_id, _is_due(now)).with_for_update())
+    slide = session.scalar(select(SlideImage).where(SlideImage.id == slide_id, _is_due()).with_for_update())
     if slide is None:
         return None
     if slide.attempts >= ATTEMPTS:
-        sentence = f"Working on this slide was begun {ATTEMPTS} times and never finished. Export it again."
+        sentence = f"Reading this slide was ended {ATTEMPTS} times before it was done. Export it again."
         if slide.status == SlideStatus.VERIFIED:
             fail_pyramid(slide, code="TILING_FAILED", sentence=sentence)
         else:
@@ -220,8 +250,7 @@ def claim(session: Session, slide_id: uuid.UUID, *, holder: uuid.UUID) -> SlideI
         slide.pyramid = PyramidState.BUILDING
     else:
         _move(slide, SlideStatus.VERIFYING)
-    slide.lease_holder, slide.leased_until = holder, now + LEASE
-    slide.attempts += 1
+    slide.lease_holder, slide.leased_until = holder, func.clock_timestamp() + LEASE
     slide.progress = 0.0
     return slide
 
@@ -236,7 +265,7 @@ def renew(session: Session, slide_id: uuid.UUID, *, holder: uuid.UUID, progress:
         update(SlideImage)
         .where(SlideImage.id == slide_id, SlideImage.lease_holder == holder)
         .values(
-            leased_until=datetime.now(UTC) + LEASE,
+            leased_until=func.clock_timestamp() + LEASE,
             progress=SlideImage.progress if progress is None else progress,
             version=SlideImage.version + 1,
         )
@@ -302,14 +331,17 @@ def fail_pyramid(slide: SlideImage, *, code: str, sentence: str) -> None:
     _release(slide)
 
 
-def give_back(slide: SlideImage, *, after: timedelta, code: str, sentence: str) -> None:
-    """Stop working on a slide for now, for a reason that is not the slide's; it falls due again later.
+def give_back(slide: SlideImage, *, after: timedelta, code: str, sentence: str, attempt: bool = False) -> None:
+    """Stop working on a slide for now, for a reason that is perhaps not the slide's; it falls due again later.
 
-    The begun step does not count as an attempt. Code and sentence say what is waited for.
+    Code and sentence say what is waited for.
+
+    Args:
+        attempt: whether this counts towards `ATTEMPTS`.
     """
-    slide.attempts -= 1
+    slide.attempts += attempt
     slide.reason_code, slide.reason = code, sentence
-    slide.leased_until = datetime.now(UTC) + after
+    slide.leased_until = func.clock_timestamp() + after
 
 
 def list_slides(session: Session) -> list[SlideImage]:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -203,13 +204,17 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
     middle = len(whole) // 2
     pyramid.write_bytes(whole[: middle - 2000] + bytes(100) + whole[middle - 1900 :])
     (pyramid.parent / "00000000-0000-7000-8000-000000000000.tif").touch()
-    (pyramid.parent / f"{damaged}.tif.abc.partial").touch()
+    (product.data / "pyramids/incoming" / f"{damaged}.tif.abc.partial").touch()
+    product.storage.preview(kept, "thumbnail").unlink()
+    product.storage.preview(uuid.UUID(int=7), "macro").parent.mkdir(exist_ok=True)
+    product.storage.preview(uuid.UUID(int=7), "macro").touch()
     (product.storage.originals.root / "ff" / ("f" * 64)).mkdir(parents=True)
     others = [
         "1 of 2 originals are missing on disk.",
         "1 originals on disk belong to no slide.",
         "1 pyramid files belong to no slide.",
-        "1 half-written files lie about; they are harmless while slides come in.",
+        "1 unfinished files; right while slides come in, else cleared by the scheduler.",
+        "1 previews are missing on disk, 1 belong to no slide.",
     ]
     assert sorted(find_wrong(product)) == sorted(ask_doctor(product)) == sorted(others)
     deep = [*others, "1 of 2 pyramids are missing or wrong (read again in full)."]
@@ -220,7 +225,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
     product.database.query("UPDATE alembic_version SET version_num = '0000'")
     found = find_wrong(product)
     assert "1 slides disagree with their pyramid's row." in found
-    assert any(one.startswith("The schema is at 0000, this version needs 0001") for one in found)
+    assert any(one.startswith("The schema is at 0000, this version needs 0002") for one in found)
     assert str(kept) not in "".join(found)
 
 

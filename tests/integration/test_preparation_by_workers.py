@@ -16,7 +16,7 @@ from redis import Redis
 
 from viewer.embedded import addresses
 from worker.app import create_app
-from worker.queues import PREPARE, PYRAMIDS, QUEUES, SWEEP, VERIFICATION, ring, waiting
+from worker.queues import PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring, waiting
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_bad_slide_is_quarantined_with_a_sentence(
 
 @pytest.mark.parametrize("what_is_left", ["nothing", "an empty folder"])
 @pytest.mark.parametrize("status", ["RECEIVED", "VERIFIED"])
-def test_a_slide_whose_original_is_gone_is_quarantined(
+def test_a_slide_whose_original_is_gone_waits_for_it(
     at_work: Product, tmp_path: Path, status: str, what_is_left: str
 ) -> None:
     seed = 100 + 2 * (status == "VERIFIED") + (what_is_left == "nothing")
@@ -73,14 +73,22 @@ def test_a_slide_whose_original_is_gone_is_quarantined(
         write_good_slide(tmp_path / "good.svs", width=300, height=300, seed=seed), ringing=False
     )
     file = at_work.storage.originals.path(at_work.row(slide_id)["original_digest"])
+    content = file.read_bytes()
     file.unlink()
     if what_is_left == "nothing":
         file.parent.rmdir()
     at_work.database.query("UPDATE slide_image SET status = :status WHERE id = :id", status=status, id=slide_id)
     at_work.ring(slide_id)
-    row = at_work.wait_for_row(slide_id, status="QUARANTINED")
-    assert row["reason_code"] == "SOURCE_MISSING"
-    assert row["reason"] in ("The archived original is not where it was stored.", "The archived slide has no files.")
+    row = at_work.wait_for_row(slide_id, reason_code="SOURCE_MISSING")
+    assert row["reason"] == (
+        "The archived original is missing, or not whole. Put it back from the backup; it is found by itself."
+    )
+    assert row["attempts"] == 0
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    at_work.database.query("UPDATE slide_image SET leased_until = now() WHERE id = :id", id=slide_id)
+    at_work.wait_for_row(slide_id, status="AVAILABLE")
+    at_work.check_pyramid(slide_id)
 
 
 def test_a_row_whose_message_was_lost_is_found(at_work: Product, tmp_path: Path) -> None:
@@ -110,13 +118,13 @@ def test_a_message_for_a_row_that_does_not_exist_does_no_harm(at_work: Product, 
 
 def test_a_worker_that_lost_its_lease_drops_its_work(at_work: Product, tmp_path: Path) -> None:
     slide_id = at_work.bring_in(write_slow_slide(tmp_path / "slow.tif"))
-    folder = at_work.storage.pyramid(slide_id).parent
+    folder = at_work.data / "pyramids/incoming"
     at_work.wait_for_row(slide_id, pyramid="BUILDING")
-    wait_for(lambda: list(folder.glob("*.partial")) != [], within_s=20)
+    wait_for(lambda: list(folder.glob(f"{slide_id}*")) != [], within_s=20)
     somebody = uuid.uuid4()
     at_work.database.query(
-        "UPDATE slide_image SET lease_holder = :holder, leased_until = now() + interval '1 hour', version = version + 1"
-        " WHERE id = :id",
+        "UPDATE slide_image SET lease_holder = :holder, leased_until = now() + interval '4 minutes', "
+        "version = version + 1 WHERE id = :id",
         holder=somebody,
         id=slide_id,
     )
@@ -151,7 +159,7 @@ def test_every_queue_is_listened_to(at_work: Product) -> None:
         (listened,) = (inspect.active_queues() or {}).values()
         (known,) = (inspect.registered_tasks() or {}).values()
     assert {queue["name"] for queue in listened} == {queue.name for queue in QUEUES}
-    assert {task for task in known if task.startswith("samsyn")} == {PREPARE, SWEEP}
+    assert {task for task in known if task.startswith("samsyn")} == {PREPARE}
 
 
 def test_ringing_without_a_broker_says_so_and_harms_nothing(folder: Path, database: Database) -> None:

@@ -69,7 +69,7 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
             self.slide = receive(self.session, digest="a" * 64, byte_size=1)
             self.seen: SlideStatus = self.slide.status
             self.holder: uuid.UUID | None = None  # who may work, by our own account
-            self.begun = 0
+            self.attempts = 0
 
         def teardown(self) -> None:
             self.session.close()
@@ -93,11 +93,10 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
             self.session.flush()
             assert not (taken and not due), "a slide that nobody had to work on was taken"
             if taken:
-                self.begun += 1
-                assert self.begun <= ATTEMPTS, "a step was begun too often"
+                assert self.attempts < ATTEMPTS, "a step was begun too often"
                 self.holder = worker
             elif due:
-                assert self.begun == ATTEMPTS
+                assert self.attempts == ATTEMPTS
                 self.holder = None
                 ended = self.slide.pyramid == PyramidState.FAILED if building else self.slide.status == "QUARANTINED"
                 assert ended
@@ -139,13 +138,14 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
             if self.slide.status == SlideStatus.VERIFIED:  # as the worker asks before
                 self._end(worker, lambda slide: fail_pyramid(slide, code="TILING_FAILED", sentence="It failed."))
 
-        @rule(worker=HOLDERS)
-        def give_back(self, worker: uuid.UUID) -> None:
+        @rule(worker=HOLDERS, attempt=st.booleans())
+        def give_back(self, worker: uuid.UUID, attempt: bool) -> None:
             slide = self.take(worker)
             if slide is not None:
-                give_back(slide, after=timedelta(hours=1), code="STORAGE_REFUSED", sentence="The disk is full.")
+                code, sentence = "STORAGE_REFUSED", "The disk is full."
+                give_back(slide, after=timedelta(minutes=4), code=code, sentence=sentence, attempt=attempt)
                 self.session.flush()
-                self.begun -= 1
+                self.attempts += attempt
 
         def _end(self, worker: uuid.UUID, how: object) -> None:
             slide = self.take(worker)
@@ -161,7 +161,7 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
                 assert all(allowed in str(refused) for allowed in MOVES[before])
                 assert self.slide.status == before
                 return
-            self.holder, self.begun = None, 0
+            self.holder, self.attempts = None, 0
 
         @invariant()
         def the_row_makes_sense(self) -> None:

@@ -29,6 +29,7 @@ from cases.records.slide_images import (
     complete_pyramid,
     fail_pyramid,
     find_due,
+    find_unregistered,
     give_back,
     list_slides,
     quarantine,
@@ -72,7 +73,7 @@ def make_pyramid() -> TilePyramid:
 
 def put(session: Session, status: SlideStatus, **columns: object) -> SlideImage:
     """A slide in a certain state, as if it had come there."""
-    slide = receive(session, digest="d" * 64, byte_size=1)
+    slide = receive(session, digest=2 * uuid.uuid4().hex, byte_size=1)
     slide.status = status
     slide.reason = "for a reason" if status == QUARANTINED else None
     slide.pyramid = PyramidState.READY if status == AVAILABLE else PyramidState.NONE
@@ -142,7 +143,7 @@ def test_a_slide_goes_all_the_way(worker_session: Session) -> None:
     slide = receive(worker_session, digest="e" * 64, byte_size=7, caption="Glas")
     assert (slide.status, slide.pyramid, slide.viewable) == (RECEIVED, PyramidState.NONE, False)
     hold(worker_session, slide)
-    assert (slide.status, slide.attempts, slide.progress) == (VERIFYING, 1, 0.0)
+    assert (slide.status, slide.attempts, slide.progress) == (VERIFYING, 0, 0.0)
     verify(slide, FACTS)
     worker_session.flush()
     assert (slide.status, slide.lease_holder, slide.progress, slide.attempts) == (VERIFIED, None, None, 0)
@@ -199,7 +200,7 @@ def test_of_two_connections_that_claim_at_once_one_wins(database: Database) -> N
         winners = database.query("SELECT id, lease_holder, attempts FROM slide_image ORDER BY number")
     assert sorted(slide_id for slide_id, _ in won) == sorted(ids)
     assert [(row["id"], row["lease_holder"]) for row in winners] == won
-    assert {row["attempts"] for row in winners} == {1}
+    assert {row["attempts"] for row in winners} == {0}
 
 
 def test_a_lease_that_was_lost_can_neither_be_renewed_nor_used(worker_session: Session) -> None:
@@ -255,20 +256,21 @@ def test_what_is_due_is_what_nobody_works_on_the_longest_waiting_first(worker_se
         (VERIFIED, (VERIFIED, PyramidState.FAILED), "TILING_FAILED"),
     ],
 )
-def test_a_step_that_never_ends_is_given_up(
+def test_a_step_whose_reader_is_always_ended_is_given_up(
     worker_session: Session, status: SlideStatus, ends: tuple[SlideStatus, PyramidState], code: str
 ) -> None:
     slide = put(worker_session, status)
     for attempt in range(1, ATTEMPTS + 1):
         hold(worker_session, slide)
-        assert slide.attempts == attempt
-        slide.leased_until = datetime.now(UTC) - timedelta(seconds=1)
+        give_back(slide, after=timedelta(), code="READER_ENDED", sentence="It was ended.", attempt=True)
         worker_session.flush()
+        worker_session.refresh(slide)
+        assert slide.attempts == attempt
     assert claim(worker_session, slide.id, holder=uuid.uuid4()) is None
     worker_session.flush()
     assert (slide.status, slide.pyramid) == ends
     assert (slide.reason_code, slide.lease_holder) == (code, None)
-    assert slide.reason == "Working on this slide was begun 5 times and never finished. Export it again."
+    assert slide.reason == "Reading this slide was ended 5 times before it was done. Export it again."
     assert find_due(worker_session) == []
 
 
@@ -276,7 +278,7 @@ def test_a_step_given_back_is_no_attempt_and_falls_due_after_its_pause(worker_se
     slide = receive(worker_session, digest="a" * 64, byte_size=1)
     for _ in range(ATTEMPTS + 1):
         hold(worker_session, slide)
-        give_back(slide, after=timedelta(minutes=5), code="STORAGE_REFUSED", sentence="The disk is full.")
+        give_back(slide, after=timedelta(minutes=4), code="STORAGE_REFUSED", sentence="The disk is full.")
         worker_session.flush()
         assert (slide.attempts, slide.reason, slide.status) == (0, "The disk is full.", VERIFYING)
         assert claim(worker_session, slide.id, holder=uuid.uuid4()) is None
@@ -286,6 +288,33 @@ def test_a_step_given_back_is_no_attempt_and_falls_due_after_its_pause(worker_se
     hold(worker_session, slide)
     verify(slide, FACTS)
     assert (slide.reason_code, slide.reason) == (None, None)
+
+
+def test_a_worker_that_dies_is_never_the_slides_fault(worker_session: Session) -> None:
+    slide = receive(worker_session, digest="a" * 64, byte_size=1)
+    for _ in range(3 * ATTEMPTS):
+        hold(worker_session, slide)
+        slide.leased_until = datetime.now(UTC) - timedelta(seconds=1)
+        worker_session.flush()
+    assert slide.id in find_due(worker_session)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_has_run_out(worker_session: Session) -> None:
+    slide = receive(worker_session, digest="a" * 64, byte_size=1)
+    hold(worker_session, slide)
+    slide.leased_until = datetime.now(UTC) + timedelta(hours=1)
+    worker_session.flush()
+    assert find_due(worker_session) == [slide.id]
+    hold(worker_session, slide)
+    assert find_due(worker_session) == []
+
+
+def test_the_same_content_is_one_slide_whoever_brings_it_in(worker_session: Session) -> None:
+    found = receive(worker_session, digest="a" * 64, byte_size=1)
+    assert find_unregistered(worker_session, ["a" * 64, "b" * 64]) == ["b" * 64]
+    again = receive(worker_session, digest="a" * 64, byte_size=1, caption="Glas")
+    assert (again is found, found.caption) == (True, "Glas")
+    assert receive(worker_session, digest="a" * 64, byte_size=1, caption="Prov").caption == "Glas"
 
 
 @pytest.mark.parametrize(

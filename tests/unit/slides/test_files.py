@@ -24,6 +24,7 @@ from slides.errors import DamagedFile, EmptyFile, UnsupportedFile
 from slides.files import find_slides, gather, main_file
 from slides.geometry import Region
 from slides.opening import open_slide
+from slides.staging import INCOMING, clear
 
 
 def names(path: Path) -> list[list[str]]:
@@ -133,7 +134,7 @@ def test_the_same_content_twice_is_kept_once(archive: Archive, tmp_path: Path) -
     first, second = (archive.store(gather(tmp_path / name)) for name in ("one.svs", "two.svs"))
     assert first == second
     assert len([file for file in archive.root.rglob("*") if file.is_file()]) == 1
-    assert not list(archive.root.glob("incoming.*"))
+    assert list((archive.root / INCOMING).iterdir()) == []
 
 
 def test_the_same_content_from_several_at_once(archive: Archive, tmp_path: Path) -> None:
@@ -149,14 +150,14 @@ def test_the_same_content_from_several_at_once(archive: Archive, tmp_path: Path)
             path.write_bytes(os.urandom(3000))
             assert len(set(pool.map(store, [path] * 6))) == 1
     assert len([file for file in archive.root.rglob("*") if file.is_file()]) == 25
-    assert not list(archive.root.glob("incoming.*"))
+    assert list((archive.root / INCOMING).iterdir()) == []
 
 
 def test_an_empty_file_is_not_kept(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "one.svs").write_bytes(b"")
     with pytest.raises(EmptyFile, match="0 bytes"):
         archive.store(gather(tmp_path / "one.svs"))
-    assert list(archive.root.iterdir()) == []
+    assert list(archive.root.rglob("*")) == [archive.root / INCOMING]
 
 
 def test_a_source_that_changes_while_it_is_copied(archive: Archive, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_source_that_changes_while_it_is_copied(archive: Archive, tmp_path: Pa
 
     with pytest.raises(DamagedFile, match="changed while it was copied"):
         archive.store(gather(path), progress=grow)
-    assert list(archive.root.iterdir()) == []
+    assert list(archive.root.rglob("*")) == [archive.root / INCOMING]
 
 
 def test_a_killed_copy_leaves_only_a_folder_of_what_came_in(tmp_path: Path) -> None:
@@ -186,10 +187,11 @@ def test_a_killed_copy_leaves_only_a_folder_of_what_came_in(tmp_path: Path) -> N
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-    left = list((tmp_path / "archive").iterdir())
-    assert len(left) == 1
-    assert left[0].name.startswith("incoming.")
+    incoming = tmp_path / "archive" / INCOMING
+    assert len(list(incoming.iterdir())) == 1
     assert Archive(tmp_path / "archive").digests() == []
+    assert clear(incoming) == 1
+    assert list(incoming.iterdir()) == []
 
 
 def test_what_was_never_archived(archive: Archive) -> None:

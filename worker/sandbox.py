@@ -1,0 +1,361 @@
+"""Reading strangers' files in processes that can do nothing else; what kills them costs one slide.
+
+A `Sandbox` keeps one template process that has loaded everything and forks a confined child for each job. Nothing
+is decoded, parsed or tiled in this process: a slide comes out as facts, pictures, tiles and a pyramid file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from cases.records.slide_images import SlideFacts
+from slides.errors import DamagedFile, OutsideSlide, SlideError
+from slides.geometry import Size
+from tiler.building import Built
+from tiler.grid import Grid
+from worker.confinement import Limits
+from worker.parsing import COMMAND, Frame, receive, send
+
+CHECKING_S, BUILDING_S, TILE_S = 300.0, 3600.0, 60.0
+"""Seconds after which a job, or a tile of an original, is given up."""
+_LOOK = 0.5
+"""Seconds after which a silent child is asked for: is it still wanted, has it still time?"""
+_INNOCENT = (signal.SIGKILL, signal.SIGTERM)
+"""Signals that come from outside: an operator, a stop, a machine short of memory."""
+
+_T = TypeVar("_T")
+Progress = Callable[[float], None]
+
+
+class Crashed(Exception):
+    """A child was ended from outside before its job was; the slide may have nothing to do with it."""
+
+
+class Refused(SlideError):
+    """What a confined process found wrong with a slide.
+
+    Attributes:
+        code: of the error as the child knew it.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A slide of which a sample was decoded at every level.
+
+    Attributes:
+        thumbnail: a JPEG.
+        macro: a JPEG with the label painted over; None when the slide shows none.
+    """
+
+    facts: SlideFacts
+    thumbnail: bytes
+    macro: bytes | None
+
+
+class Sandbox:
+    """Confined children for one process. May be used from several threads at once.
+
+    Args:
+        limits: of each child.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._template: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._lock = Lock()
+
+    def check(self, original: Path, *, progress: Progress = lambda share: None) -> Checked:
+        """Look whether a slide is sound, and draw its previews.
+
+        Args:
+            progress: called twice a second and more with the share that is done, 0 to 1. May raise to stop.
+
+        Raises:
+            SlideError: what is wrong with it.
+            Crashed: the child was ended from outside.
+            OSError: the disk refuses, which says nothing about the slide.
+        """
+        with self.child("check", original) as child:
+            said, blobs = child.wait(CHECKING_S, progress)
+            facts = _trust(SlideFacts, said)
+            return Checked(facts, blobs[0], blobs[1] if facts.has_macro else None)
+
+    def build(self, original: Path, file: BinaryIO, *, progress: Progress = lambda share: None) -> Built:
+        """Build a slide's pyramid into an open file.
+
+        Args:
+            file: "w+b", empty; not for the name's sake: the child cannot open anything to write.
+            progress: as for `check`.
+
+        Raises:
+            SlideError, Crashed, OSError: as for `check`. What is in the file then is worth nothing.
+        """
+        with self.child("build", original, file) as child:
+            return _trust(Built, child.wait(BUILDING_S, progress)[0])
+
+    def show(self, original: Path) -> ConfinedTiles:
+        """Open a slide to show it while it has no pyramid. Raises as `check` does."""
+        return ConfinedTiles(self, original)
+
+    def try_walls(self, anywhere: Path) -> dict[str, bool]:
+        """Let a child try what it must not be able to do: for each wall, whether it held."""
+        with self.child("walls", anywhere) as child:
+            return _trust(dict[str, bool], child.wait(CHECKING_S)[0])
+
+    def child(self, job: str, original: Path, file: BinaryIO | None = None) -> Child:
+        """Fork a child and give it a job. Raises Crashed when that fails twice."""
+        for last in (False, True):
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    pid = self.command(b"fork", 0, theirs)
+                    task = {"job": job, "original": str(original), "limits": asdict(self.limits)}
+                    send(ours, task, files=[file.fileno()] if file else [])
+                    return Child(self, pid, ours)
+                except OSError as error:
+                    ours.close()
+                    if last:
+                        raise Crashed("The process that reads slides cannot be started.") from error
+        raise AssertionError
+
+    def command(self, word: bytes, number: int, handed: socket.socket | None = None) -> int:
+        """Have the template do something; it is started, or started again, where there is none.
+
+        Raises:
+            ConnectionError: it ended meanwhile; what it had forked has ended too.
+        """
+        with self._lock:
+            control = self._warm()
+            message = COMMAND.pack(word, number)
+            try:
+                if handed is not None:
+                    socket.send_fds(control, [message], [handed.fileno()])
+                else:
+                    control.sendall(message)
+                answer = control.recv(COMMAND.size, socket.MSG_WAITALL)
+                if len(answer) < COMMAND.size:
+                    raise ConnectionResetError("the template ended")
+            except OSError:
+                self._end()
+                raise
+            return int(COMMAND.unpack(answer)[1])
+
+    def warm(self) -> None:
+        """Start the template now, so that the first job need not wait for it."""
+        with self._lock:
+            self._warm()
+
+    def _warm(self) -> socket.socket:
+        if self._template is not None and self._template.poll() is not None:
+            self._end()
+        if self._control is None:
+            self._control, self._template = _start_template()
+        return self._control
+
+    def close(self) -> None:
+        """End the template and with it every child."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._template is not None:
+            self._template.wait()
+        self._control = self._template = None
+
+
+class Child:
+    """One confined process at its job; leaving the `with` block ends it.
+
+    Attributes:
+        pid: its process id.
+        ended: whether it was found dead, or ended from here.
+    """
+
+    def __init__(self, sandbox: Sandbox, pid: int, channel: socket.socket) -> None:
+        self._sandbox, self.pid, self._channel = sandbox, pid, channel
+        self.ended = False
+        channel.settimeout(_LOOK)
+
+    def ask(self, question: Frame, *, patience_s: float) -> tuple[Any, list[bytes]]:
+        """Send a question and wait for its answer, as `wait` does."""
+        try:
+            send(self._channel, question)
+        except OSError:
+            self._mourn()
+        return self.wait(patience_s)
+
+    def wait(self, patience_s: float, progress: Progress = lambda share: None) -> tuple[Any, list[bytes]]:
+        """Wait for what comes of the job.
+
+        Returns:
+            What the child said, unchecked, and the bytes behind it.
+
+        Raises:
+            SlideError: what it found wrong, or what ended it that came from the file.
+            Crashed: it was ended from outside.
+            OSError: the disk refused it.
+        """
+        deadline, share = time.monotonic() + patience_s, 0.0
+        while True:
+            progress(share)
+            try:
+                # The child's first byte is waited for in short steps, the rest of its frame is there at once.
+                if not self._channel.recv(1, socket.MSG_PEEK):
+                    self._mourn()
+                self._channel.settimeout(TILE_S)
+                frame, blobs, _ = receive(self._channel)
+                self._channel.settimeout(_LOOK)
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    self.end()
+                    raise Refused(
+                        "DAMAGED_FILE",
+                        f"Reading this file took longer than {patience_s:.0f} s. Export the slide again.",
+                    ) from None
+                continue
+            except (EOFError, OSError, ValueError, KeyError, TypeError):
+                self._mourn()
+            if "share" in frame:
+                share = float(frame["share"])
+            elif "wrong" in frame:
+                kind = OutsideSlide if frame["wrong"] == OutsideSlide.code else None
+                raise kind(frame["sentence"]) if kind else Refused(str(frame["wrong"]), str(frame["sentence"]))
+            elif "errno" in frame:
+                raise OSError(int(frame["errno"]), os.strerror(int(frame["errno"])))
+            else:
+                return frame.get("done"), blobs
+
+    def _mourn(self) -> None:
+        """The child is gone, or makes no sense: say what that means."""
+        status = self.end()
+        if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _INNOCENT):
+            raise Crashed("The process that was reading the slide was ended from outside.")
+        how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "an error"
+        raise Refused(DamagedFile.code, f"Reading this file ended the program that reads it ({how}). Export it again.")
+
+    def end(self) -> int | None:
+        """End the process. Returns its status as waitpid(2) gives it; None when nobody knows."""
+        self._channel.close()
+        if self.ended:
+            return None
+        self.ended = True
+        try:
+            return self._sandbox.command(b"end ", self.pid)
+        except OSError:
+            return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+class ConfinedTiles:
+    """The tiles of a slide without a pyramid, made by confined children; a child that dies costs one tile.
+
+    Args:
+        sandbox: that forks them.
+        original: the slide.
+
+    Raises:
+        SlideError, Crashed, OSError: as `Sandbox.check` does.
+    """
+
+    def __init__(self, sandbox: Sandbox, original: Path) -> None:
+        self._sandbox, self._original = sandbox, original
+        self._idle: LifoQueue[Child] = LifoQueue()
+        self._closed = False
+        child, said, profile = self._open()
+        try:
+            self.grid = Grid(Size(int(said["width"]), int(said["height"])), int(said["tile"]))
+        except (KeyError, TypeError, ValueError) as error:
+            child.end()
+            raise DamagedFile("Reading this file gave no sense. Export the slide again.") from error
+        self.profile = profile if said.get("profile") else None
+        self._idle.put(child)
+
+    def _open(self) -> tuple[Child, dict[str, Any], bytes]:
+        child = self._sandbox.child("show", self._original)
+        try:
+            said, blobs = child.wait(TILE_S)
+            return child, said, blobs[0]
+        except BaseException:
+            child.end()
+            raise
+
+    def tile(self, halvings: int, column: int, row: int) -> bytes:
+        """A tile as `tiler.live.LiveTiles` makes it. Raises as that does, and Crashed."""
+        return self._ask(halvings, column, row, cut=False)
+
+    def cut(self, halvings: int, column: int, row: int) -> bytes:
+        """The same without its padding."""
+        return self._ask(halvings, column, row, cut=True)
+
+    def _ask(self, halvings: int, column: int, row: int, *, cut: bool) -> bytes:
+        child = self._idle.get_nowait() if not self._idle.empty() else self._open()[0]
+        try:
+            wanted = {"halvings": halvings, "column": column, "row": row, "cut": cut}
+            stream = child.ask(wanted, patience_s=TILE_S)[1][0]
+        except SlideError:
+            self._give_back(child)
+            raise
+        except BaseException:
+            child.end()
+            raise
+        self._give_back(child)
+        return stream
+
+    def _give_back(self, child: Child) -> None:
+        if not child.ended:
+            self._idle.put(child)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """End the children. A tile under way is still finished."""
+        self._closed = True
+        while not self._idle.empty():
+            self._idle.get_nowait().end()
+
+
+def _start_template() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # One thread each, so that the template may fork; children use threads of their own.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        return ours, subprocess.Popen(
+            [sys.executable, "-m", "worker.parsing"], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
+        )
+
+
+def _trust(kind: type[_T], said: object) -> _T:
+    """What a child said, if it has the right shape: the child has read a stranger's file."""
+    try:
+        return TypeAdapter(kind).validate_python(said)
+    except ValidationError as error:
+        raise DamagedFile("Reading this file gave no sense. Export the slide again.") from error
