@@ -32,7 +32,7 @@ from tiler.building import build
 from tiler.colour import judge
 from tiler.layout import lay_out
 from tiler.live import LiveTiles
-from tiler.pyramid import cut
+from tiler.pyramid import Pyramid, Tiles, cut
 from worker.confinement import Limits, confine, die_with_parent
 
 COMMAND = struct.Struct("<4sq")
@@ -181,22 +181,30 @@ def _build(channel: socket.socket, original: Path, files: list[int]) -> None:
 
 def _show(channel: socket.socket, original: Path, files: list[int]) -> None:
     with open_slide(original) as slide:
-        tiles = LiveTiles(slide)
-        size, profile = tiles.grid.size, tiles.profile
-        said = {"width": size.width, "height": size.height, "tile": tiles.grid.tile, "profile": profile is not None}
-        send(channel, {"done": said}, profile or b"")
-        while True:
-            try:
-                wanted, _, _ = receive(channel)
-            except EOFError:
-                return
-            place = wanted["halvings"], wanted["column"], wanted["row"]
-            try:
-                stream = cut(tiles, *place) if wanted["cut"] else tiles.tile(*place)
-            except SlideError as error:
-                send(channel, {"wrong": error.code, "sentence": str(error)})
-            else:
-                send(channel, {"done": None}, stream)
+        _answer_for(LiveTiles(slide), channel)
+
+
+def _show_pyramid(channel: socket.socket, path: Path, files: list[int]) -> None:
+    _answer_for(Pyramid(path), channel)
+
+
+def _answer_for(tiles: Tiles, channel: socket.socket) -> None:
+    """Make tiles until nobody asks any more."""
+    size, profile = tiles.grid.size, tiles.profile
+    said = {"width": size.width, "height": size.height, "tile": tiles.grid.tile, "profile": profile is not None}
+    send(channel, {"done": said}, profile or b"")
+    while True:
+        try:
+            wanted, _, _ = receive(channel)
+        except EOFError:
+            return
+        place = wanted["halvings"], wanted["column"], wanted["row"]
+        try:
+            stream = cut(tiles, *place) if wanted["cut"] else tiles.tile(*place)
+        except SlideError as error:
+            send(channel, {"wrong": error.code, "sentence": str(error)})
+        else:
+            send(channel, {"done": None}, stream)
 
 
 def _try_walls(channel: socket.socket, original: Path, files: list[int]) -> None:
@@ -222,6 +230,7 @@ _JOBS: dict[str, Callable[[socket.socket, Path, list[int]], None]] = {
     "check": _check,
     "build": _build,
     "show": _show,
+    "show pyramid": _show_pyramid,
     "walls": _try_walls,
 }
 

@@ -12,10 +12,13 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -82,6 +85,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._template: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._left: deque[int] = deque()
         self._lock = Lock()
 
     def check(self, original: Path, *, progress: Progress = lambda share: None) -> Checked:
@@ -115,7 +119,11 @@ class Sandbox:
 
     def show(self, original: Path) -> ConfinedTiles:
         """Open a slide to show it while it has no pyramid. Raises as `check` does."""
-        return ConfinedTiles(self, original)
+        return ConfinedTiles(self, "show", original)
+
+    def show_pyramid(self, path: Path) -> ConfinedTiles:
+        """Open a pyramid for those of its tiles that must be decoded. Raises as `check` does."""
+        return ConfinedTiles(self, "show pyramid", path)
 
     def try_walls(self, anywhere: Path) -> dict[str, bool]:
         """Let a child try what it must not be able to do: for each wall, whether it held."""
@@ -146,19 +154,17 @@ class Sandbox:
         """
         with self._lock:
             control = self._warm()
-            message = COMMAND.pack(word, number)
             try:
-                if handed is not None:
-                    socket.send_fds(control, [message], [handed.fileno()])
-                else:
-                    control.sendall(message)
-                answer = control.recv(COMMAND.size, socket.MSG_WAITALL)
-                if len(answer) < COMMAND.size:
-                    raise ConnectionResetError("the template ended")
+                while self._left:
+                    _exchange(control, b"end ", self._left.popleft())
+                return _exchange(control, word, number, handed)
             except OSError:
                 self._end()
                 raise
-            return int(COMMAND.unpack(answer)[1])
+
+    def leave(self, pid: int) -> None:
+        """Have a child ended at the next command. Waits for nothing, so it may be called while objects go."""
+        self._left.append(pid)
 
     def warm(self) -> None:
         """Start the template now, so that the first job need not wait for it."""
@@ -183,6 +189,7 @@ class Sandbox:
         if self._template is not None:
             self._template.wait()
         self._control = self._template = None
+        self._left.clear()
 
 
 class Child:
@@ -266,6 +273,12 @@ class Child:
         except OSError:
             return None
 
+    def leave(self) -> None:
+        """Let it end by itself: it reads that nobody asks any more."""
+        self.ended = True
+        self._channel.close()
+        self._sandbox.leave(self.pid)
+
     def __enter__(self) -> Self:
         return self
 
@@ -276,20 +289,22 @@ class Child:
 
 
 class ConfinedTiles:
-    """The tiles of a slide without a pyramid, made by confined children; a child that dies costs one tile.
+    """Tiles made by confined children; a child that dies costs one tile.
 
     Args:
         sandbox: that forks them.
-        original: the slide.
+        job: of a child that shows something.
+        path: what it shows.
 
     Raises:
         SlideError, Crashed, OSError: as `Sandbox.check` does.
     """
 
-    def __init__(self, sandbox: Sandbox, original: Path) -> None:
-        self._sandbox, self._original = sandbox, original
+    def __init__(self, sandbox: Sandbox, job: str, path: Path) -> None:
+        self._sandbox, self._job, self._path = sandbox, job, path
         self._idle: LifoQueue[Child] = LifoQueue()
-        self._closed = False
+        # Whoever still waits for a tile gets it; the children end when nobody holds the tiles, or by close().
+        self._close = weakref.finalize(self, _leave_all, self._idle)
         child, said, profile = self._open()
         try:
             self.grid = Grid(Size(int(said["width"]), int(said["height"])), int(said["tile"]))
@@ -300,7 +315,7 @@ class ConfinedTiles:
         self._idle.put(child)
 
     def _open(self) -> tuple[Child, dict[str, Any], bytes]:
-        child = self._sandbox.child("show", self._original)
+        child = self._sandbox.child(self._job, self._path)
         try:
             said, blobs = child.wait(TILE_S)
             return child, said, blobs[0]
@@ -317,7 +332,10 @@ class ConfinedTiles:
         return self._ask(halvings, column, row, cut=True)
 
     def _ask(self, halvings: int, column: int, row: int, *, cut: bool) -> bytes:
-        child = self._idle.get_nowait() if not self._idle.empty() else self._open()[0]
+        try:
+            child = self._idle.get_nowait()
+        except Empty:
+            child = self._open()[0]
         try:
             wanted = {"halvings": halvings, "column": column, "row": row, "cut": cut}
             stream = child.ask(wanted, patience_s=TILE_S)[1][0]
@@ -333,14 +351,30 @@ class ConfinedTiles:
     def _give_back(self, child: Child) -> None:
         if not child.ended:
             self._idle.put(child)
-        if self._closed:
-            self.close()
+        if not self._close.alive:
+            _leave_all(self._idle)
 
     def close(self) -> None:
-        """End the children. A tile under way is still finished."""
-        self._closed = True
-        while not self._idle.empty():
-            self._idle.get_nowait().end()
+        """End the children. A tile under way is still finished. Closing twice is allowed."""
+        self._close()
+
+
+def _leave_all(idle: LifoQueue[Child]) -> None:
+    with suppress(Empty):
+        while True:
+            idle.get_nowait().leave()
+
+
+def _exchange(control: socket.socket, word: bytes, number: int, handed: socket.socket | None = None) -> int:
+    message = COMMAND.pack(word, number)
+    if handed is not None:
+        socket.send_fds(control, [message], [handed.fileno()])
+    else:
+        control.sendall(message)
+    answer = control.recv(COMMAND.size, socket.MSG_WAITALL)
+    if len(answer) < COMMAND.size:
+        raise ConnectionResetError("the template ended")
+    return int(COMMAND.unpack(answer)[1])
 
 
 def _start_template() -> tuple[socket.socket, subprocess.Popen[bytes]]:

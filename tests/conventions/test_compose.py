@@ -188,7 +188,7 @@ def test_volumes_are_declared_and_slides_lie_where_the_settings_say() -> None:
                 assert source != "data" or target == service["environment"]["SAMSYN_DATA"]
     assert used == set(COMPOSE["volumes"])
     with_slides = {name for name, service in SERVICES.items() if "data:/data" in service.get("volumes", [])}
-    assert with_slides == {"viewer", "verifier", "worker"}
+    assert with_slides == {"viewer", "verifier", "worker", "scheduler"}
 
 
 def test_everything_starts_after_what_it_needs() -> None:

@@ -192,4 +192,6 @@ def test_tiles_are_the_same_as_outside(sandbox: Sandbox, good: Path) -> None:
         tiles.tile(0, column + 1, row)
     assert tiles.tile(0, column, row)[:2] == b"\xff\xd8", "a tile that does not exist must not cost the child"
     tiles.close()
+    tiles.close()
+    assert sandbox.try_walls(good)["files"]  # any command has the template see to its dead
     wait_for(lambda: children(template(sandbox)) == [], within_s=5)
