@@ -6,7 +6,7 @@ DATA ?= data
 BIN = .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check fix corpus bench pictures wheel clean types lock
+.PHONY: help setup demo test check fix corpus bench faults fuzz pictures wheel clean types lock
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,7 +16,7 @@ setup: .venv/ready viewer/static/index.html  ## prepare .venv with everything, a
 demo: setup  ## start the whole product with a demo account and drawn slides; SLIDES=folder for your own
 	@$(BIN)/samsyn up --demo --data "$(DATA)" --port $(PORT) $(if $(SLIDES),--slides "$(SLIDES)",--drawn)
 
-test: setup .venv/chromium  ## set up and pass every test, browser tests included
+test: setup .venv/chromium .venv/nginx  ## set up and pass every test, browser tests included
 	$(BIN)/python -m pytest
 	@$(MAKE) --no-print-directory check
 
@@ -35,9 +35,16 @@ corpus: setup  ## run the reading and tiling tests over a folder of real slides:
 	@test -d "$(CORPUS)" || { echo "Say which folder: make corpus CORPUS=folder-of-slides"; exit 2; }
 	$(BIN)/python -m pytest tests/corpus --corpus "$(CORPUS)"
 
-bench: setup  ## measure tiling against libvips, side by side
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
-	$(BIN)/python tests/benchmarks/tiling.py
+bench: setup .venv/peers .venv/chromium  ## measure against the peers, side by side: some 40 minutes; SLIDE=file for your own
+	$(BIN)/python tests/benchmarks/tiling.py $(SLIDE)
+	$(BIN)/python tests/benchmarks/serving.py $(SLIDE)
+	$(BIN)/python tests/benchmarks/first_screen.py $(SLIDE)
+
+faults: setup  ## kill everything at random while slides come in and are viewed; ARGS="--rounds 100 --seed 5"
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+fuzz: setup  ## try thousands of broken slides; ARGS="--seed 5 --count 100 --save /folder"
+	PYTHONPATH=tests $(BIN)/python -m fuzzing $(ARGS)
 
 pictures: setup  ## take the pictures of the documentation from a demo that runs on PORT
 	$(BIN)/python tests/pictures.py http://127.0.0.1:$(PORT)/
@@ -77,6 +84,19 @@ NODE = PATH="$(CURDIR)/.venv/node/bin:$$PATH"
 
 viewer/static/index.html: .venv/node/bin viewer/web/package-lock.json $(shell find viewer/web/src viewer/web/*.ts viewer/web/*.html -type f 2>/dev/null)
 	cd viewer/web && $(NODE) npm ci --silent --no-fund --no-audit && $(NODE) npm run --silent build
+	@touch $@
+
+.venv/nginx: .venv/ready
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light >/dev/null; } \
+		|| { echo "The proxy tests need nginx: apt install nginx-light (as root), then make test again."; exit 1; }
+	@touch $@
+
+.venv/peers: .venv/nginx
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyvips pyvips-binary
+	@{ command -v wrk && command -v spawn-fcgi && command -v vips; } >/dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk iipimage-server spawn-fcgi libvips-tools >/dev/null; } \
+		|| { echo "The benchmarks need their peers: apt install wrk iipimage-server spawn-fcgi libvips-tools (as root)."; exit 1; }
 	@touch $@
 
 .venv/chromium: .venv/ready

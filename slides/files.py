@@ -8,11 +8,14 @@ from pathlib import Path
 
 from slides.errors import EmptyFile, UnsupportedFile
 from slides.opening import is_dicom
+from slides.readers.limits import require_plain_dicom
 
 SUFFIXES = frozenset(
     ".bif .czi .dcm .mrxs .ndpi .scn .svs .svslide .tif .tiff .btf .tf8 .vms .vmu".split()  # noqa: SIM905
 )
 """Of files that may be a slide; everything else in a folder is passed over."""
+_INDEX_BYTES = 1 << 20
+"""Of a Hamamatsu index that are looked through; real ones have a few kilobytes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def gather(main: Path) -> SlideFiles:
         return SlideFiles(((main, "slide.mrxs"), *members))
     if suffix in (".vms", ".vmu"):
         # The index names its parts, so they keep their names.
-        text = main.read_text("latin-1")
+        with main.open("rb") as index:
+            text = index.read(_INDEX_BYTES).decode("latin-1")
         parts = sorted(file for file in main.parent.iterdir() if file.is_file() and file != main and file.name in text)
         return SlideFiles(((main, main.name), *((file, file.name) for file in parts)))
     return SlideFiles(((main, f"slide{suffix if suffix in SUFFIXES else ''}"),))
@@ -84,13 +88,15 @@ def _slides_in(folder: Path) -> Iterator[SlideFiles]:
 def _series(file: Path) -> str:
     # Imported when a DICOM slide comes: it takes a while to load.
     import pydicom
-    from pydicom.errors import InvalidDicomError
 
+    # Its warnings repeat values that break a rule, which may hold a patient's name.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     try:
+        require_plain_dicom(file)
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, NotImplementedError):
+        return str(dataset.get("SeriesInstanceUID", file.name))
+    except Exception:  # of any kind: elements may be nested a thousand deep, or be of types that nobody knows
         return file.name
-    return str(dataset.get("SeriesInstanceUID", file.name))
 
 
 def main_file(folder: Path) -> Path:

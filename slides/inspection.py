@@ -73,12 +73,14 @@ def find_damage(slide: Slide) -> Finding | None:
     missing = slide.check_stored()
     if missing:
         return Finding("DAMAGED_FILE", missing)
-    for number, level in enumerate(slide.levels):
-        for region in sample_regions(level.size):
-            try:
+    try:
+        for number, level in enumerate(slide.levels):
+            for region in sample_regions(level.size):
                 slide.read(region, level=number)
-            except SlideError as error:
-                return Finding(error.code, str(error))
+        if AssociatedKind.MACRO in slide.associated:
+            slide.read_associated(AssociatedKind.MACRO)  # lists show it; the others are for the owner's laboratory
+    except SlideError as error:
+        return Finding(error.code, str(error))
     return None
 
 

@@ -9,6 +9,7 @@ import tifffile
 
 from slides.errors import DamagedFile, EmptyFile, UnsupportedFile
 from slides.readers.leica import SeveralAreas
+from slides.readers.limits import require_plain_dicom
 from slides.readers.openslide import OpenSlideSlide
 from slides.readers.tiff import TiffSlide
 from slides.slide import Slide
@@ -43,15 +44,16 @@ def open_slide(path: Path) -> Slide:
         files = [file for file in sorted(path.iterdir()) if file.is_file()]
         if not files:
             raise EmptyFile("The folder is empty. Copy the slide's files into it.")
-        if not any(is_dicom(file) for file in files):
+        members = [file for file in files if is_dicom(file)]
+        if not members:
             raise UnsupportedFile("The folder holds no DICOM files; open other slides by their file.")
-        return _open_dicom(path)
+        return _open_dicom(path, members)
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
         raise EmptyFile("The file is empty (0 bytes). Copy it again from the scanner.")
     if is_dicom(path):
-        return _open_dicom(path)
+        return _open_dicom(path, [path])
     vendor = openslide.OpenSlide.detect_format(path)
     if start in _TIFF_STARTS and (vendor is None or vendor in _TIFF_FORMATS):
         format_ = vendor or ("ome-tiff" if _is_ome(path) else "generic-tiff")
@@ -75,7 +77,9 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _open_dicom(path: Path) -> Slide:
+def _open_dicom(path: Path, members: list[Path]) -> Slide:
+    for file in members:
+        require_plain_dicom(file)
     # Imported when a DICOM slide comes: its libraries take half a second to load.
     from slides.readers.dicom import DicomSlide
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from slides.errors import OutsideSlide
 from slides.geometry import Region, Size
-from slides.jpeg import Colour
+from slides.jpeg import Colour, Stream
 
 if TYPE_CHECKING:
     from slides.metadata import Metadata
@@ -120,6 +121,20 @@ class Slide(ABC):
             DamagedFile: the file ends before the tile does.
         """
         raise OutsideSlide(f"Tiles of level {level} of this {self.format} slide cannot be passed on as stored.")
+
+    def stored_tiles(self, level: int, first: int, count: int) -> Sequence[Stream]:
+        """Read several tiles' JPEG streams, as `stored_tile` does, in fewer steps where they lie together.
+
+        Args:
+            first: place of the first tile in row-major order.
+            count: of tiles, in that order.
+
+        Raises:
+            OutsideSlide: the level has no such tile, or its tiles cannot be passed on.
+            DamagedFile: the file ends before a tile does.
+        """
+        columns = max(1, self.levels[level].columns)
+        return [self.stored_tile(level, n % columns, n // columns) for n in range(first, first + count)]
 
     @abstractmethod
     def read_associated(self, kind: AssociatedKind) -> Pixels:

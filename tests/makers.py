@@ -74,6 +74,12 @@ def write_good_slide(path: Path, *, width: int = 1300, height: int = 900, seed: 
     return path
 
 
+def write_copy(slide: Path, path: Path, number: int) -> Path:
+    """The same slide to look at, of other content: something stands behind its last byte."""
+    path.write_bytes(slide.read_bytes() + number.to_bytes(4, "little"))
+    return path
+
+
 def write_slow_slide(path: Path, *, side: int = 6144) -> Path:
     """A slide whose every tile must be encoded again, so that its pyramid takes seconds; a small file all the same."""
     tile = zlib.compress(_draw(TILE, TILE, 7).tobytes())

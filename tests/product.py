@@ -117,7 +117,7 @@ class Product:
         self.data, self.database = data, database
         self.storage = Storage(data)
         self.valkey = EmbeddedValkey(data)
-        self.mark = f"SAMSYN_TEST_MARK={os.urandom(8).hex()}"
+        self.mark = f"TEST_MARK={os.urandom(8).hex()}"
         """In the environment of every process and of those that they start."""
         self._children: list[Child] = []
 

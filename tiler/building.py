@@ -39,8 +39,10 @@ _COPIED_AT_ONCE = 64
 _BLOCK = 2
 """Halvings within a block above passed-on tiles: 4 x 4 tiles of the first computed level, which stay in the cache."""
 _READ_BLOCK = 3
-"""The same where full resolution is read: the slide's tiles across a block's border are decoded once for each block."""
-_COMPARED_IN_FULL = 4096
+"""The same where a large slide is read: its tiles that lie across a block's border are decoded for each block anew."""
+_LARGE = 4096
+"""Tiles. Of a smaller slide there would be too few such blocks to keep every thread busy."""
+_COMPARED_IN_FULL = 1024
 """Re-encoded tiles up to which every one is decoded again to say how well it was encoded; of more, one in eight."""
 
 
@@ -171,7 +173,8 @@ class _Build:
             while halvings <= self.grid.depth and self.layout.copied[halvings] is None:
                 halvings += 1
             if halvings > first:
-                yield _Run(first, halvings - 1, first + (_BLOCK if first else _READ_BLOCK))
+                reading = first == 0 and self.grid.count(0) > _LARGE
+                yield _Run(first, halvings - 1, first + (_READ_BLOCK if reading else _BLOCK))
             halvings += 1
 
     def _tiles(self, halvings: int) -> Iterator[tuple[int, int]]:

@@ -6,17 +6,20 @@ that padding never bleeds into the picture. Pixels are encoded once, and halved 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from slides.jpeg import Frame, decode
+from slides.geometry import Region
+from slides.jpeg import Chain, Frame, Stream, decode
 from slides.slide import Pixels, Slide
 from tiler.grid import Grid
-from tiler.layout import Layout
+from tiler.layout import CopiedLevel, Layout
 
-Emit = Callable[[int, int, int, Pixels], None]
-"""Called with halvings, column, row and the tile's pixels without padding."""
+_BAND = 256
+"""Rows halved at once: few enough to stay in the processor's cache."""
 
 
 def halve(pixels: Pixels) -> Pixels:
@@ -33,13 +36,36 @@ def halve(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     if height % 2 or width % 2:
         pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    wide = pixels.astype(np.uint16)
-    rows = wide[0::2] + wide[1::2]
-    return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
+        height, width = pixels.shape[:2]
+    half = np.empty((height // 2, width // 2, 3), np.uint8)
+    for top in range(0, height, _BAND):
+        band = pixels[top : top + _BAND]
+        rows = np.add(band[0::2], band[1::2], dtype=np.uint16).reshape(-1, width * 3)
+        # Whole rows of sums at every pixel, of which every other is needed, are quicker than the needed ones by threes.
+        sums = rows[:, :-3] + rows[:, 3:]
+        sums += 2
+        sums >>= 2
+        for colour in range(3):
+            half[top // 2 : (top + _BAND) // 2, :, colour] = sums[:, colour::6]
+    return half
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A copied level to compute the next one from.
+
+    Attributes:
+        whole: columns and rows of tiles that are picture to their last pixel.
+    """
+
+    copied: CopiedLevel
+    frame: Frame
+    chain: Chain | None
+    whole: tuple[int, int]
 
 
 class Halving:
-    """Computes tiles of one slide's missing levels. May be used from several threads at once.
+    """Computes parts of one slide's missing levels. May be used from several threads at once.
 
     Args:
         slide: open.
@@ -48,24 +74,29 @@ class Halving:
 
     def __init__(self, slide: Slide, layout: Layout) -> None:
         self._slide = slide
-        self._layout = layout
-        self._frames = {
-            halvings: Frame.around(copied.sample, tables=copied.stored.tables, colour=copied.colour)
-            for halvings, copied in enumerate(layout.copied)
-            if copied
-        }
+        self._own = threading.local()
+        self.grid: Grid = layout.grid
+        self._sources = [self._source(copied) if copied else None for copied in layout.copied]
 
-    @property
-    def grid(self) -> Grid:
-        """Of the slide's pyramid."""
-        return self._layout.grid
+    def _room(self, size: int) -> npt.NDArray[np.uint8]:
+        """Memory of this thread's own, to be used until the next call."""
+        if len(getattr(self._own, "room", ())) < size:
+            self._own.room = np.empty(size, np.uint8)
+        room: npt.NDArray[np.uint8] = self._own.room
+        return room
 
-    def compute(self, halvings: int, column: int, row: int, emit: Emit | None = None) -> Pixels:
+    def _source(self, copied: CopiedLevel) -> _Source:
+        tables, side = copied.stored.tables, self.grid.tile
+        frame = Frame.around(copied.sample, tables=tables, colour=copied.colour)
+        size = self._slide.levels[copied.level].size
+        chain = Chain.of(copied.sample, frame=frame, tables=tables, side=side)
+        return _Source(copied, frame, chain, (size.width // side, size.height // side))
+
+    def compute(self, halvings: int, column: int, row: int) -> Pixels:
         """Compute a tile that is not copied, from the nearest finer level that is, or from the slide's pixels.
 
         Args:
             halvings: of a level that the layout does not copy.
-            emit: is handed this tile and every computed one under it, children first.
 
         Returns:
             uint8, shape of the tile without padding.
@@ -74,41 +105,66 @@ class Halving:
             OutsideSlide: there is no such tile.
             DamagedFile: what lies under it cannot be decoded.
         """
-        region = self.grid.region(halvings, column, row)
-        if halvings == 0:
-            pixels = self._slide.read(region, level=0)
-        else:
-            pixels = np.empty((region.height, region.width, 3), np.uint8)
-            for x, y, across, down in self.grid.children(halvings, column, row):
-                place(pixels, self.half(halvings - 1, x, y, emit), across, down, self.grid.tile)
-        if emit:
-            emit(halvings, column, row, pixels)
+        region, tile = self.grid.region(halvings, column, row), self.grid.tile
+        if halvings == 0 or self._sources[halvings - 1]:
+            return self.compute_first(halvings, region)
+        pixels = np.empty((region.height, region.width, 3), np.uint8)
+        for x, y, across, down in self.grid.children(halvings, column, row):
+            place(pixels, halve(self.compute(halvings - 1, x, y)), across, down, tile)
         return pixels
 
-    def half(self, halvings: int, column: int, row: int, emit: Emit | None = None) -> Pixels:
-        """A tile of any level at half its size."""
-        copied = self._layout.copied[halvings]
-        if copied is None:
-            return halve(self.compute(halvings, column, row, emit))
+    def compute_first(self, halvings: int, region: Region) -> Pixels:
+        """Compute part of a level whose next finer one is copied, or of the re-encoded full resolution.
+
+        Args:
+            region: in pixels of the level, of whole tiles, their padding left out.
+
+        Returns:
+            uint8, shape (region.height, region.width, 3).
+
+        Raises:
+            DamagedFile: what lies under it cannot be decoded.
+        """
+        if halvings == 0:
+            return self._slide.read(region, level=0)
+        source, half = self._sources[halvings - 1], self.grid.tile // 2
+        if source is None:
+            raise ValueError(f"Level {halvings - 1} is computed, not copied.")
+        pixels = np.empty((region.height, region.width, 3), np.uint8)
+        columns = range(region.x // half, -(-region.right // half))
+        for row in range(region.y // half, -(-region.bottom // half)):
+            strip = pixels[row * half - region.y :][:half]
+            self._halve_tiles(strip, source, halvings - 1, columns, row)
+        return pixels
+
+    def _halve_tiles(self, strip: Pixels, source: _Source, halvings: int, columns: range, row: int) -> None:
+        """Fill half a row of tiles with the halves of the source's tiles in some columns of a row."""
+        first = row * self.grid.columns(halvings) + columns.start
+        streams = self._slide.stored_tiles(source.copied.level, first, len(columns))
+        half = self.grid.tile // 2
+        whole = min(len(columns), max(0, source.whole[0] - columns.start)) if row < source.whole[1] else 0
+        chained = None
+        if source.chain and whole > 1:
+            chained = source.chain.decode(streams[:whole], self._room(whole * half * half * 3))
+        if chained is not None:
+            strip[:, : whole * half].reshape(half, whole, half, 3)[:] = chained.swapaxes(0, 1)
+        for place_, stream in enumerate(streams):
+            if chained is None or place_ >= whole:
+                part = strip[:, place_ * half : (place_ + 1) * half]
+                part[:] = self._halve_tile(stream, source, halvings, columns[place_], row)
+
+    def _halve_tile(self, stream: Stream, source: _Source, halvings: int, column: int, row: int) -> Pixels:
         region, tile = self.grid.region(halvings, column, row), self.grid.tile
-        stream = self.stored(halvings, column, row)
         if not stream:
             return np.full((-(-region.height // 2), -(-region.width // 2), 3), 255, np.uint8)
-        picture = region.clipped(self._slide.levels[copied.level].size)
-        if (picture.width, picture.height) == (tile, tile):
-            return decode(stream, size=(tile // 2, tile // 2), whole=(tile, tile))
-        pixels = decode(stream, whole=(tile, tile))[: picture.height, : picture.width]
+        complete = source.frame.complete(stream)
+        if column < source.whole[0] and row < source.whole[1]:
+            return decode(complete, size=(tile // 2, tile // 2), whole=(tile, tile))
+        picture = region.clipped(self._slide.levels[source.copied.level].size)
+        pixels = decode(complete, whole=(tile, tile))[: picture.height, : picture.width]
         # A stored level rounded down lacks the grid's last column or row; what lies there is padding.
         short = (0, region.height - picture.height), (0, region.width - picture.width), (0, 0)
         return halve(np.pad(pixels, short, mode="edge"))
-
-    def stored(self, halvings: int, column: int, row: int) -> bytes:
-        """A copied level's tile as a complete JPEG; empty where the scanner stored nothing."""
-        copied = self._layout.copied[halvings]
-        if copied is None:
-            raise ValueError(f"Level {halvings} is computed, not copied.")
-        stream = self._slide.stored_tile(copied.level, column, row)
-        return self._frames[halvings].complete(stream) if stream else b""
 
 
 def place(pixels: Pixels, half: Pixels, across: int, down: int, tile: int) -> None:

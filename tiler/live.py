@@ -13,13 +13,13 @@ from slides.slide import Pixels, Slide
 from tiler.colour import embeddable
 from tiler.halving import Halving
 from tiler.layout import Layout, lay_out
-from tiler.pyramid import shrink
+from tiler.pyramid import Tiles, shrink
 
 CACHE_BYTES = 32 << 20
 """Of computed tiles kept per slide. Stored tiles cost nothing to fetch again."""
 
 
-class LiveTiles:
+class LiveTiles(Tiles):
     """A slide's tiles before its pyramid exists. May be used from several threads at once.
 
     Stored levels are passed through; the levels between are computed just as the pyramid's are. Where full

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from slides.errors import DamagedFile
-from slides.jpeg import Frame, decode, encode, with_profile
+from slides.jpeg import SOI, Frame, decode, encode, with_profile
 from slides.slide import Pixels
 from tiler.bigtiff import Directory, digest, read_directories
 from tiler.colour import embeddable
 from tiler.grid import Grid
 from tiler.halving import halve
+
+_NOW = getattr(os, "RWF_NOWAIT", 0)
+"""Read only what is in memory. Linux; preadv2(2)."""
 
 
 class Tiles(Protocol):
@@ -31,11 +34,28 @@ class Tiles(Protocol):
             DamagedFile: it is not where it should be.
         """
 
+    def tile_now(self, halvings: int, column: int, row: int) -> bytes | bytearray | None:
+        """The same if it is at hand; None when a disk or a computation would have to be waited for."""
+        return None
+
+    def cut(self, halvings: int, column: int, row: int) -> bytes:
+        """The same without padding, for clients that cannot cut it themselves.
+
+        An edge tile is decoded and encoded again at quality 95, 4:4:4; others are handed on untouched.
+        """
+        stream = self.tile(halvings, column, row)
+        region = self.grid.region(halvings, column, row)
+        pixels = decode(stream)
+        if pixels.shape[:2] == (region.height, region.width):
+            return stream
+        whole = encode(pixels[: region.height, : region.width], quality=95, subsampling="444")
+        return with_profile(whole, self.profile)
+
     def close(self) -> None:
         """Give the file back."""
 
 
-class Pyramid:
+class Pyramid(Tiles):
     """An open pyramid file. May be used from several threads at once.
 
     Args:
@@ -61,6 +81,7 @@ class Pyramid:
         # Plain lists answer an index faster than arrays: this is the hottest line of the product.
         self._offsets = [directory.offsets.tolist() for directory in self._directories]
         self._counts = [directory.counts.tolist() for directory in self._directories]
+        self._shapes = [(self.grid.columns(h), self.grid.rows(h)) for h in range(self.grid.depth + 1)]
 
     def _check(self) -> None:
         sizes = [directory.size for directory in self._directories]
@@ -102,23 +123,33 @@ class Pyramid:
             return shrink(self, halvings, column, row)
         return self._frames[halvings].complete(self.stored(halvings, column, row))
 
+    def tile_now(self, halvings: int, column: int, row: int) -> bytearray | None:
+        """The same if it lies in memory; None when it must be read from disk, computed, or does not exist.
+
+        The event loop calls this for every tile: a read that could wait for a slow disk would hold up everybody.
+        """
+        if halvings > self.grid.depth:
+            return None
+        columns, rows = self._shapes[halvings]
+        if not (0 <= column < columns and 0 <= row < rows):
+            return None
+        index = row * columns + column
+        prefix, count = self._frames[halvings].prefix, self._counts[halvings][index]
+        # The stream's own SOI lands where the prefix ends and is written over: no copy but the kernel's.
+        at = len(prefix) - len(SOI)
+        tile = bytearray(at + count)
+        try:
+            read = os.preadv(self._file, [memoryview(tile)[at:]], self._offsets[halvings][index], _NOW)
+        except OSError:  # EAGAIN: it would wait. EOPNOTSUPP: this file system cannot say.
+            return None
+        if read != count:
+            return None
+        tile[: len(prefix)] = prefix
+        return tile
+
     def close(self) -> None:
         """Give the file back. Closing twice is allowed."""
         self._close()
-
-
-def cut(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:
-    """A tile without its padding, for clients that cannot cut it themselves.
-
-    An edge tile is decoded and encoded again at quality 95, 4:4:4; others are handed on untouched.
-    """
-    stream = tiles.tile(halvings, column, row)
-    region = tiles.grid.region(halvings, column, row)
-    pixels = decode(stream)
-    if pixels.shape[:2] == (region.height, region.width):
-        return stream
-    whole = encode(pixels[: region.height, : region.width], quality=95, subsampling="444")
-    return with_profile(whole, tiles.profile)
 
 
 def shrink(tiles: Tiles, halvings: int, column: int, row: int) -> bytes:

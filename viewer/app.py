@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +13,9 @@ import structlog
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
-from starlette.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
 
 from cases.access.people import ensure_demo_person
 from cases.access.sessions import end_demo_sessions
@@ -26,7 +28,8 @@ from viewer.events import SlideEvents
 from viewer.headers import SecurityHeaders
 from viewer.live_viewings import REREAD, LiveViewings
 from viewer.settings import ViewerSettings
-from viewer.tiles import TileEndpoint
+from viewer.tiles import TileServer
+from worker.sandbox import Sandbox
 from worker.storage import Storage
 
 STATIC = Path(__file__).with_name("static")
@@ -43,18 +46,21 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     """
     engine = connect(settings.database_url)
     storage, make = Storage(settings.data), sessions(engine)
-    live = LiveViewings(make, storage)
+    sandbox = Sandbox()
+    live = LiveViewings(make, storage, sandbox, cookie=cookie_name(settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(require_safe_role, engine)
         await run_in_threadpool(_settle_demo, app)
+        sandbox.warm()
         tasks = [asyncio.create_task(_reread(live)), asyncio.create_task(app.state.events.listen())]
         yield
         app.state.stopping.set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        sandbox.close()
         engine.dispose()
 
     app = FastAPI(
@@ -74,14 +80,24 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     problems.install(app)
     for router in (health.router, session.router, slides.router, viewings.router, events.router):
         app.include_router(router)
-    app.router.routes.insert(
-        0, Route("/viewings/{rest:path}", TileEndpoint(live, cookie=cookie_name(settings)), include_in_schema=False)
-    )
-    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+    assets = Assets(directory=STATIC / "assets", check_dir=False)
+    app.mount("/assets", GZipMiddleware(assets, minimum_size=1000), name="assets")
     app.add_api_route("/{page:path}", read_page, include_in_schema=False, response_class=HTMLResponse)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(TileServer, viewings=live)
     return app
+
+
+class Assets(StaticFiles):
+    """What the pages are made of. Its names change with its content, so browsers may keep it for a year."""
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        answer.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return answer
 
 
 def read_page(page: str) -> Response:
@@ -105,7 +121,7 @@ def _settle_demo(app: FastAPI) -> None:
 async def _reread(live: LiveViewings) -> None:
     while True:
         try:
-            await run_in_threadpool(live.reread)
+            await live.reread()
         except Exception:
             # Whatever it was: this loop is what ends rights, so it must not end itself.
             log.warning("the database does not answer; tiles are dark until it does", exc_info=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from cases.database import connect, sessions, transaction
 from cases.records.slide_images import PyramidState, SlideImage, SlideStatus, receive
@@ -21,6 +23,9 @@ from worker.queues import VERIFICATION, ring
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 
+_T = TypeVar("_T")
+PATIENCE_S = 120.0
+"""For which a database that is away, because it is started again, does not end the command."""
 _LOOK = 0.3
 """Seconds between two looks at the rows."""
 
@@ -73,7 +78,7 @@ class Ingest:
                     f"{escape(arrival.caption or f'Slide {number}')}: copying", total=max(1, arrival.files.byte_size)
                 )
                 try:
-                    slide_id = self._register(arrival, bar)
+                    slide_id = self._patiently(lambda: self._register(arrival, bar))  # noqa: B023 - called at once
                 except (SlideError, OSError) as error:
                     self.progress.remove_task(bar)
                     # Without the file's name, which an OSError would tell and which may hold a patient's.
@@ -85,11 +90,22 @@ class Ingest:
                     self.progress.remove_task(bar)
                 else:
                     following[slide_id] = bar
-                sound = self._look(following) and sound
+                sound = self._patiently(lambda: self._look(following)) and sound
             while wait and following:
-                sound = self._look(following) and sound
+                sound = self._patiently(lambda: self._look(following)) and sound
                 time.sleep(_LOOK)
         return sound
+
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        """Do something that may be done twice; again for a while if the database is away."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return work()
+            except DBAPIError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def _register(self, arrival: Arrival, bar: TaskID) -> uuid.UUID | None:
         original = self._storage.originals.store(

@@ -48,6 +48,8 @@ STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     DamagedFile: (HTTPStatus.CONFLICT, "DAMAGED_FILE"),
 }
 """The rules raise the left; only this table knows the right."""
+AWAY = (OperationalError, NoFreeConnection)
+"""A database that does not answer; what it said of it is for the log."""
 
 
 def problem(status: HTTPStatus, code: str, detail: str) -> Response:
@@ -57,7 +59,11 @@ def problem(status: HTTPStatus, code: str, detail: str) -> Response:
 
 
 def explain(error: Exception) -> Response | None:
-    """The answer for an error in the table, None for any other."""
+    """The answer for an error in the table or of a database that is away, None for any other."""
+    if isinstance(error, AWAY):
+        log.warning("the database does not answer")
+        detail = "The database does not answer just now. Try again in a moment, and tell IT if it goes on."
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", detail)
     for kind in type(error).__mro__:
         if kind in STATUSES:
             status, code = STATUSES[kind]
@@ -85,11 +91,6 @@ def install(app: FastAPI) -> None:
             answer.headers.update(error.headers)
         return answer
 
-    async def unavailable(request: Request, error: Exception) -> Response:
-        log.warning("the database does not answer")
-        detail = "The database does not answer just now. Try again in a moment, and tell IT if it goes on."
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", detail)
-
     async def unknown(request: Request, error: Exception) -> Response:
         log.exception("unexpected error", exc_info=error)
         detail = "Something went wrong on our side; it has been logged. Try again, and tell IT if it happens again."
@@ -97,10 +98,8 @@ def install(app: FastAPI) -> None:
         answer.raw_headers.extend(HEADERS)  # this handler alone works outside of SecurityHeaders
         return answer
 
-    for kind in STATUSES:
+    for kind in (*STATUSES, *AWAY):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    for away in (OperationalError, NoFreeConnection):
-        app.add_exception_handler(away, unavailable)
     app.add_exception_handler(Exception, unknown)

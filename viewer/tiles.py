@@ -1,10 +1,12 @@
-"""Tiles and descriptors: the hot path, as a plain ASGI endpoint.
+"""Tiles and descriptors: the hot path, in front of the rest of the application.
 
     /viewings/{id}/slide.dzi
     /viewings/{id}/slide_files/{level}/{column}_{row}.jpg     ?cut=1 for a tile without padding
+    /viewings/{id}/right                                      for a proxy: may this session see it, and which tiles
 
-Every request needs the cookie of the session that opened the viewing. A tile of a pyramid is one read; what
-has to be computed is computed in a thread.
+Every request needs the cookie of the session that opened the viewing. A tile that lies in memory is answered at
+once, without a thread, a lock or a look at the database; whatever has to wait for a disk, a database or a
+computation waits where it holds up nobody else.
 """
 
 from __future__ import annotations
@@ -12,54 +14,86 @@ from __future__ import annotations
 import os
 import re
 import time
-import uuid
 from functools import partial
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
-from prometheus_client import Counter, Histogram
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from slides.errors import OutsideSlide, SlideError
+from slides.errors import SlideError
 from tiler.descriptor import MEDIA_TYPE, describe
-from tiler.pyramid import Pyramid, Tiles, cut
-from viewer.live_viewings import LiveViewings
+from tiler.pyramid import Tiles
+from viewer.headers import HEADERS, SecurityHeaders
+from viewer.live_viewings import LiveViewings, Shown
 from viewer.problems import explain, problem
+from viewer.tile_measures import measure
+from worker.sandbox import Crashed
 
 CACHING = b"private, max-age=600"
-"""Browsers may keep tiles for ten minutes; nobody else may."""
+"""Browsers may keep tiles for ten minutes; nobody else may, but for a proxy that asks for the right each time."""
+READING = 16
+"""Tiles that wait for a disk at the same time."""
 
 _ADDRESS = re.compile(
-    r"/viewings/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(?:slide\.dzi|slide_files/(\d{1,2})/(\d{1,9})_(\d{1,9})\.jpg)",
+    r"/viewings/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"/(?:slide_files/(\d{1,2})/(\d{1,9})_(\d{1,9})\.jpg|slide\.dzi|(right))",
     re.ASCII,
 )
-_SERVED = Counter("samsyn_tiles_served", "Tiles served.", ["source"])
-_SECONDS = Histogram(
-    "samsyn_tile_seconds",
-    "Time to have a tile ready.",
-    ["source"],
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
-_MEASURES = {source: (_SERVED.labels(source), _SECONDS.labels(source)) for source in ("pyramid", "original")}
+_TILE_HEADERS = [(b"content-type", b"image/jpeg"), (b"cache-control", CACHING), *HEADERS]
 
 
-class TileEndpoint:
-    """Answers everything under /viewings/.
+class TileServer:
+    """Answers everything under /viewings/ and hands on everything else.
 
     Args:
+        app: the rest of the application.
         viewings: of this process.
-        cookie: name of the session cookie.
     """
 
-    def __init__(self, viewings: LiveViewings, *, cookie: str) -> None:
-        self._viewings = viewings
-        self._cookie = cookie.encode() + b"="
-        # Tiles that must be computed wait for each other, never everybody else for them.
-        self._limiter = CapacityLimiter(os.cpu_count() or 1)
+    def __init__(self, app: ASGIApp, *, viewings: LiveViewings) -> None:
+        self._app, self._viewings = app, viewings
+        self._answer_in_time = SecurityHeaders(self._answer)
+        # What must be computed waits for its like, and so does what must be read, never one for the other.
+        self._computing, self._reading = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(READING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/viewings/"):
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        stream = self._find_at_once(scope, began)
+        if stream is None:
+            await self._answer_in_time(scope, receive, send)
+            return
+        length = b"%d" % len(stream)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", length), *_TILE_HEADERS],
+            }
+        )
+        await send({"type": "http.response.body", "body": stream})
+        measure("pyramid", time.monotonic() - began)
+
+    def _find_at_once(self, scope: Scope, now: float) -> bytes | bytearray | None:
+        """The tile if nothing stands in its way; `_answer` finds out what does."""
+        address = _ADDRESS.fullmatch(scope["path"])
+        if address is None or scope["query_string"] or scope["method"] not in ("GET", "HEAD"):
+            return None
+        viewing_id, level, column, row, _ = address.groups()
+        if level is None or (shown := self._viewings.known(viewing_id, _cookies(scope), now)) is None:
+            return None
+        if (tiles := self._viewings.open_tiles(shown)) is None:
+            return None
+        try:
+            return tiles.tile_now(tiles.grid.halvings(int(level)), int(column), int(row))
+        except (SlideError, OSError):
+            return None
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.monotonic()
         if scope["method"] not in ("GET", "HEAD"):
             answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Tiles can only be fetched.")
             answer.headers["allow"] = "GET, HEAD"
@@ -67,74 +101,63 @@ class TileEndpoint:
             return
         address = _ADDRESS.fullmatch(scope["path"])
         if address is None:
-            await _missing("There is no tile at this address.")(scope, receive, send)
+            await _NO_ADDRESS(scope, receive, send)
             return
-        started = time.perf_counter()
-        viewing_id, token = uuid.UUID(address[1]), self._token(scope)
-        viewing = self._viewings.known(viewing_id, token)
-        if viewing is None and token:
-            viewing = await run_in_threadpool(self._viewings.fetch, viewing_id, token)
-        if viewing is None:
-            # Ended, never opened, or somebody else's: all look the same from outside.
-            await _missing("This viewing is not open in this session. Open the slide again.")(scope, receive, send)
-            return
+        viewing_id, level, column, row, right = address.groups()
         try:
-            tiles = self._viewings.open_tiles(viewing)
-            if tiles is None:
-                tiles = await run_in_threadpool(self._viewings.fetch_tiles, viewing)
-            if address[2] is None:
-                await Response(describe(tiles.grid), media_type=MEDIA_TYPE)(scope, receive, send)
-                return
-            halvings = tiles.grid.halvings(int(address[2]))
-            column, row = int(address[3]), int(address[4])
-            if isinstance(tiles, Pyramid) and halvings <= tiles.grid.depth and not scope["query_string"]:
-                stream = tiles.tile(halvings, column, row)
+            shown = await self._viewings.fetch(viewing_id, _cookies(scope))
+            if right:
+                answer = self._tell_right(shown)
+            elif shown is None:
+                answer = _NOT_OPEN
             else:
-                tiles.grid.index(halvings, column, row)
-                made = partial(_make, tiles, halvings, column, row, scope["query_string"])
-                stream = await to_thread.run_sync(made, limiter=self._limiter)
-        except OutsideSlide as error:
-            await _missing(str(error))(scope, receive, send)
-            return
-        except (SlideError, OSError) as error:
-            answer = explain(error) or problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "STORAGE_REFUSED", "The slide's file cannot be read just now."
-            )
-            await answer(scope, receive, send)
-            return
-        await _send_tile(stream, scope, send)
-        served, seconds = _MEASURES["pyramid" if viewing.has_pyramid else "original"]
-        served.inc()
-        seconds.observe(time.perf_counter() - started)
+                tiles = self._viewings.open_tiles(shown) or await self._viewings.fetch_tiles(shown)
+                if level is None:
+                    answer = Response(describe(tiles.grid), media_type=MEDIA_TYPE)
+                else:
+                    query = scope["query_string"].split(b"&")
+                    stream = await self._make(tiles, b"cut=1" in query, int(level), int(column), int(row))
+                    answer = Response(stream, media_type="image/jpeg", headers={"cache-control": CACHING.decode()})
+                    measure("pyramid" if shown.viewing.has_pyramid else "original", time.monotonic() - began)
+        except Exception as error:
+            unreadable = "The slide's file cannot be read just now."
+            refused = explain(error)
+            if refused is None and isinstance(error, SlideError | OSError | Crashed):
+                refused = problem(HTTPStatus.SERVICE_UNAVAILABLE, "STORAGE_REFUSED", unreadable)
+            if refused is None:
+                raise
+            answer = refused
+        await answer(scope, receive, send)
 
-    def _token(self, scope: Scope) -> str:
-        """The session cookie's value, empty when there is none."""
-        for name, value in scope["headers"]:
-            if name == b"cookie":
-                for part in value.split(b"; "):
-                    if part.startswith(self._cookie):
-                        return str(part[len(self._cookie) :].decode("latin-1"))
-        return ""
+    async def _make(self, tiles: Tiles, cutting: bool, level: int, column: int, row: int) -> bytes:
+        halvings = tiles.grid.halvings(level)
+        tiles.grid.index(halvings, column, row)
+        made = partial(tiles.cut if cutting else tiles.tile, halvings, column, row)
+        stored = not cutting and halvings <= tiles.grid.depth
+        return await to_thread.run_sync(made, limiter=self._reading if stored else self._computing)
 
-
-def _make(tiles: Tiles, halvings: int, column: int, row: int, query: bytes) -> bytes:
-    return cut(tiles, halvings, column, row) if b"cut=1" in query else tiles.tile(halvings, column, row)
-
-
-async def _send_tile(stream: bytes, scope: Scope, send: Send) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [
-                (b"content-type", b"image/jpeg"),
-                (b"content-length", str(len(stream)).encode()),
-                (b"cache-control", CACHING),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else stream})
+    def _tell_right(self, shown: Shown | None) -> Response:
+        """For nginx's auth_request: 204 or 403, which tiles they are, and for how long that may be believed."""
+        if shown is None:
+            return _NO_RIGHT
+        headers = {"x-samsyn-pyramid": shown.source, "x-accel-expires": str(self._viewings.seconds_to_believe(shown))}
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
 
-def _missing(detail: str) -> Response:
-    return problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", detail)
+def _cookies(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            return bytes(value)
+    return b""
+
+
+_NO_ADDRESS = problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", "There is no tile at this address.")
+_NOT_OPEN = problem(
+    # Ended, never opened, or somebody else's: all look the same from outside.
+    HTTPStatus.NOT_FOUND,
+    "NOT_FOUND",
+    "This viewing is not open in this session. Open the slide again.",
+)
+_NO_RIGHT = problem(HTTPStatus.FORBIDDEN, "NOT_ALLOWED", "This viewing is not open in this session.")
+# The least that nginx knows, so that a viewer that goes on asking after the end costs one question a second.
+_NO_RIGHT.headers["x-accel-expires"] = "1"

@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,20 +26,21 @@ from pathlib import Path
 from typing import Any
 
 from slides.errors import DamagedFile, SlideError
-from slides.inspection import inspect
+from slides.inspection import find_damage
 from slides.opening import open_slide
 from slides.preview import draw_macro, draw_thumbnail
 from tiler.building import build
 from tiler.colour import judge
 from tiler.layout import lay_out
 from tiler.live import LiveTiles
-from tiler.pyramid import Pyramid, Tiles, cut
+from tiler.pyramid import Pyramid, Tiles
 from worker.confinement import Limits, confine, die_with_parent
 
 COMMAND = struct.Struct("<4sq")
 """What the template is told, and what it answers: a word and a number."""
 _LENGTHS = struct.Struct("<II")
 _OVER_LIMIT = (errno.EFBIG, errno.EMFILE, errno.ENOMEM)
+_PARTING_S = 2.0
 _LONGEST = 256 << 20
 """Bytes of one frame; a computed tile has some thousand."""
 
@@ -107,9 +109,24 @@ def main() -> None:
                 os._exit(0)
             os.close(files[0])
         else:
-            os.kill(number, signal.SIGKILL)
-            number = os.waitpid(number, 0)[1]
-        control.sendall(COMMAND.pack(word, number))
+            number = _end(number)
+        try:
+            control.sendall(COMMAND.pack(word, number))
+        except OSError:
+            return
+
+
+def _end(child: int) -> int:
+    """Kill a child. Returns its status, or -1 when it does not go: nobody waits for one that hangs in a disk."""
+    os.kill(child, signal.SIGKILL)
+    deadline = time.monotonic() + _PARTING_S
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return status
+        if time.monotonic() > deadline:
+            return -1
+        time.sleep(0.002)
 
 
 def _work(channel: socket.socket) -> None:
@@ -146,17 +163,17 @@ def _program() -> list[Path]:
 
 
 def _check(channel: socket.socket, original: Path, files: list[int]) -> None:
-    found = inspect(original)
-    if found.finding is not None:
-        send(channel, {"wrong": found.finding.code, "sentence": found.finding.sentence})
-        return
-    send(channel, {"share": 0.7})
     with open_slide(original) as slide:
+        finding = find_damage(slide)
+        if finding is not None:
+            send(channel, {"wrong": finding.code, "sentence": finding.sentence})
+            return
+        send(channel, {"share": 0.7})
         thumbnail, macro = draw_thumbnail(slide), draw_macro(slide)
         grid = lay_out(slide).grid
-    stated = found.metadata
+        stated = slide.metadata
     facts = {
-        "format": found.format or "",
+        "format": slide.format,
         "width": grid.size.width,
         "height": grid.size.height,
         "tile_size": grid.tile,
@@ -200,7 +217,7 @@ def _answer_for(tiles: Tiles, channel: socket.socket) -> None:
             return
         place = wanted["halvings"], wanted["column"], wanted["row"]
         try:
-            stream = cut(tiles, *place) if wanted["cut"] else tiles.tile(*place)
+            stream = tiles.cut(*place) if wanted["cut"] else tiles.tile(*place)
         except SlideError as error:
             send(channel, {"wrong": error.code, "sentence": str(error)})
         else:

@@ -12,13 +12,11 @@ import socket
 import subprocess
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Empty, LifoQueue
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -27,9 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cases.records.slide_images import SlideFacts
 from slides.errors import DamagedFile, OutsideSlide, SlideError
-from slides.geometry import Size
 from tiler.building import Built
-from tiler.grid import Grid
 from worker.confinement import Limits
 from worker.parsing import COMMAND, Frame, receive, send
 
@@ -85,7 +81,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._template: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._left: deque[int] = deque()
+        self._left: deque[tuple[subprocess.Popen[bytes], int]] = deque()
         self._lock = Lock()
 
     def check(self, original: Path, *, progress: Progress = lambda share: None) -> Checked:
@@ -117,71 +113,82 @@ class Sandbox:
         with self.child("build", original, file) as child:
             return _trust(Built, child.wait(BUILDING_S, progress)[0])
 
-    def show(self, original: Path) -> ConfinedTiles:
-        """Open a slide to show it while it has no pyramid. Raises as `check` does."""
-        return ConfinedTiles(self, "show", original)
-
-    def show_pyramid(self, path: Path) -> ConfinedTiles:
-        """Open a pyramid for those of its tiles that must be decoded. Raises as `check` does."""
-        return ConfinedTiles(self, "show pyramid", path)
-
     def try_walls(self, anywhere: Path) -> dict[str, bool]:
         """Let a child try what it must not be able to do: for each wall, whether it held."""
         with self.child("walls", anywhere) as child:
             return _trust(dict[str, bool], child.wait(CHECKING_S)[0])
 
-    def child(self, job: str, original: Path, file: BinaryIO | None = None) -> Child:
+    def child(self, job: str, path: Path, file: BinaryIO | None = None) -> Child:
         """Fork a child and give it a job. Raises Crashed when that fails twice."""
         for last in (False, True):
             ours, theirs = socket.socketpair()
             with theirs:
                 try:
-                    pid = self.command(b"fork", 0, theirs)
-                    task = {"job": job, "original": str(original), "limits": asdict(self.limits)}
-                    send(ours, task, files=[file.fileno()] if file else [])
-                    return Child(self, pid, ours)
+                    with self._lock:
+                        template = self._warm()
+                        pid = self._exchange(b"fork", 0, theirs)
+                    send(
+                        ours,
+                        {"job": job, "original": str(path), "limits": asdict(self.limits)},
+                        files=[file.fileno()] if file else [],
+                    )
+                    return Child(self, template, pid, ours)
                 except OSError as error:
                     ours.close()
                     if last:
                         raise Crashed("The process that reads slides cannot be started.") from error
         raise AssertionError
 
-    def command(self, word: bytes, number: int, handed: socket.socket | None = None) -> int:
-        """Have the template do something; it is started, or started again, where there is none.
+    def end(self, template: subprocess.Popen[bytes], pid: int) -> int | None:
+        """End a child. Returns its status as waitpid(2) gives it; None when nobody knows."""
+        with self._lock, suppress(OSError):
+            if template is self._template:
+                status = self._exchange(b"end ", pid)
+                return status if status >= 0 else None
+        return None
 
-        Raises:
-            ConnectionError: it ended meanwhile; what it had forked has ended too.
-        """
-        with self._lock:
-            control = self._warm()
-            try:
-                while self._left:
-                    _exchange(control, b"end ", self._left.popleft())
-                return _exchange(control, word, number, handed)
-            except OSError:
-                self._end()
-                raise
-
-    def leave(self, pid: int) -> None:
-        """Have a child ended at the next command. Waits for nothing, so it may be called while objects go."""
-        self._left.append(pid)
+    def leave(self, template: subprocess.Popen[bytes], pid: int) -> None:
+        """Have a child ended at the next occasion. Waits for nothing, so it may be called while objects go."""
+        self._left.append((template, pid))
 
     def warm(self) -> None:
         """Start the template now, so that the first job need not wait for it."""
         with self._lock:
             self._warm()
 
-    def _warm(self) -> socket.socket:
-        if self._template is not None and self._template.poll() is not None:
-            self._end()
-        if self._control is None:
-            self._control, self._template = _start_template()
-        return self._control
-
     def close(self) -> None:
         """End the template and with it every child."""
         with self._lock:
             self._end()
+
+    def _warm(self) -> subprocess.Popen[bytes]:
+        if self._template is not None and self._template.poll() is not None:
+            self._end()
+        if self._template is None:
+            self._control, self._template = _start_template()
+        while self._left:
+            template, pid = self._left.popleft()
+            if template is self._template:
+                self._exchange(b"end ", pid)
+        return self._template
+
+    def _exchange(self, word: bytes, number: int, handed: socket.socket | None = None) -> int:
+        """Have the template do something. It is given up when that fails, and with it what it has forked."""
+        if self._control is None:
+            raise ConnectionResetError("there is no template")
+        message = COMMAND.pack(word, number)
+        try:
+            if handed is not None:
+                socket.send_fds(self._control, [message], [handed.fileno()])
+            else:
+                self._control.sendall(message)
+            answer = self._control.recv(COMMAND.size, socket.MSG_WAITALL)
+            if len(answer) < COMMAND.size:
+                raise ConnectionResetError("the template ended")
+        except OSError:
+            self._end()
+            raise
+        return int(COMMAND.unpack(answer)[1])
 
     def _end(self) -> None:
         if self._control is not None:
@@ -189,7 +196,6 @@ class Sandbox:
         if self._template is not None:
             self._template.wait()
         self._control = self._template = None
-        self._left.clear()
 
 
 class Child:
@@ -200,8 +206,8 @@ class Child:
         ended: whether it was found dead, or ended from here.
     """
 
-    def __init__(self, sandbox: Sandbox, pid: int, channel: socket.socket) -> None:
-        self._sandbox, self.pid, self._channel = sandbox, pid, channel
+    def __init__(self, sandbox: Sandbox, template: subprocess.Popen[bytes], pid: int, channel: socket.socket) -> None:
+        self._sandbox, self._template, self.pid, self._channel = sandbox, template, pid, channel
         self.ended = False
         channel.settimeout(_LOOK)
 
@@ -268,16 +274,13 @@ class Child:
         if self.ended:
             return None
         self.ended = True
-        try:
-            return self._sandbox.command(b"end ", self.pid)
-        except OSError:
-            return None
+        return self._sandbox.end(self._template, self.pid)
 
     def leave(self) -> None:
         """Let it end by itself: it reads that nobody asks any more."""
         self.ended = True
         self._channel.close()
-        self._sandbox.leave(self.pid)
+        self._sandbox.leave(self._template, self.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -288,100 +291,12 @@ class Child:
         self.end()
 
 
-class ConfinedTiles:
-    """Tiles made by confined children; a child that dies costs one tile.
-
-    Args:
-        sandbox: that forks them.
-        job: of a child that shows something.
-        path: what it shows.
-
-    Raises:
-        SlideError, Crashed, OSError: as `Sandbox.check` does.
-    """
-
-    def __init__(self, sandbox: Sandbox, job: str, path: Path) -> None:
-        self._sandbox, self._job, self._path = sandbox, job, path
-        self._idle: LifoQueue[Child] = LifoQueue()
-        # Whoever still waits for a tile gets it; the children end when nobody holds the tiles, or by close().
-        self._close = weakref.finalize(self, _leave_all, self._idle)
-        child, said, profile = self._open()
-        try:
-            self.grid = Grid(Size(int(said["width"]), int(said["height"])), int(said["tile"]))
-        except (KeyError, TypeError, ValueError) as error:
-            child.end()
-            raise DamagedFile("Reading this file gave no sense. Export the slide again.") from error
-        self.profile = profile if said.get("profile") else None
-        self._idle.put(child)
-
-    def _open(self) -> tuple[Child, dict[str, Any], bytes]:
-        child = self._sandbox.child(self._job, self._path)
-        try:
-            said, blobs = child.wait(TILE_S)
-            return child, said, blobs[0]
-        except BaseException:
-            child.end()
-            raise
-
-    def tile(self, halvings: int, column: int, row: int) -> bytes:
-        """A tile as `tiler.live.LiveTiles` makes it. Raises as that does, and Crashed."""
-        return self._ask(halvings, column, row, cut=False)
-
-    def cut(self, halvings: int, column: int, row: int) -> bytes:
-        """The same without its padding."""
-        return self._ask(halvings, column, row, cut=True)
-
-    def _ask(self, halvings: int, column: int, row: int, *, cut: bool) -> bytes:
-        try:
-            child = self._idle.get_nowait()
-        except Empty:
-            child = self._open()[0]
-        try:
-            wanted = {"halvings": halvings, "column": column, "row": row, "cut": cut}
-            stream = child.ask(wanted, patience_s=TILE_S)[1][0]
-        except SlideError:
-            self._give_back(child)
-            raise
-        except BaseException:
-            child.end()
-            raise
-        self._give_back(child)
-        return stream
-
-    def _give_back(self, child: Child) -> None:
-        if not child.ended:
-            self._idle.put(child)
-        if not self._close.alive:
-            _leave_all(self._idle)
-
-    def close(self) -> None:
-        """End the children. A tile under way is still finished. Closing twice is allowed."""
-        self._close()
-
-
-def _leave_all(idle: LifoQueue[Child]) -> None:
-    with suppress(Empty):
-        while True:
-            idle.get_nowait().leave()
-
-
-def _exchange(control: socket.socket, word: bytes, number: int, handed: socket.socket | None = None) -> int:
-    message = COMMAND.pack(word, number)
-    if handed is not None:
-        socket.send_fds(control, [message], [handed.fileno()])
-    else:
-        control.sendall(message)
-    answer = control.recv(COMMAND.size, socket.MSG_WAITALL)
-    if len(answer) < COMMAND.size:
-        raise ConnectionResetError("the template ended")
-    return int(COMMAND.unpack(answer)[1])
-
-
 def _start_template() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     with theirs:
-        # One thread each, so that the template may fork; children use threads of their own.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # No passwords, and one thread, so that the template may fork.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SAMSYN_", "PG"))}
+        environment = {**inherited, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         return ours, subprocess.Popen(
             [sys.executable, "-m", "worker.parsing"], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
         )

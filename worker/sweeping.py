@@ -13,13 +13,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import transaction
-from cases.records.slide_images import find_due, find_unregistered, receive
+from cases.records.slide_images import SlideStatus, find_due, find_unregistered, receive
 from slides.staging import clear
 from worker.queues import PYRAMIDS, VERIFICATION, ring, waiting
 from worker.storage import Storage
 
 EVERY = 5.0
 """Seconds between sweeps."""
+
+_STEPS = {
+    VERIFICATION: (SlideStatus.RECEIVED, SlideStatus.VERIFYING),
+    PYRAMIDS: (SlideStatus.VERIFIED,),
+}
+"""Which queue a slide that is due waits in."""
+_SETTLED_NS = 2 * 10**9
+"""Nanoseconds after its last change that a folder of originals need not be looked at again."""
 
 log = structlog.get_logger()
 
@@ -59,12 +67,15 @@ class Sweeper:
         for folder in self._storage.unfinished():
             clear(folder)
         self._register()
-        # While messages wait, those are the due rows.
-        if waiting(self._app, VERIFICATION) or waiting(self._app, PYRAMIDS):
-            return 0
-        with transaction(self._make) as session:
-            due = find_due(session)
-        return sum(ring(self._app, slide_id, queue=VERIFICATION) for slide_id in due)
+        rung = 0
+        for queue, statuses in _STEPS.items():
+            # While messages wait, those are the due rows.
+            if waiting(self._app, queue):
+                continue
+            with transaction(self._make) as session:
+                due = find_due(session, *statuses)
+            rung += sum(ring(self._app, slide_id, queue=queue) for slide_id in due)
+        return rung
 
     def _register(self) -> None:
         """Somebody who brings a slide in may be killed between the archive and the row: nothing is lost by that."""
@@ -75,4 +86,6 @@ class Sweeper:
         with transaction(self._make) as session:
             for digest in find_unregistered(session, digests):
                 receive(session, digest=digest, byte_size=self._storage.originals.byte_size(digest))
-        self._looked_at |= changed
+        # What comes within the same tick of the clock would not show.
+        settled = time.time_ns() - _SETTLED_NS
+        self._looked_at |= {folder: at for folder, at in changed.items() if at < settled}

@@ -219,9 +219,9 @@ def _is_due() -> ColumnElement[bool]:
     return and_(or_(to_verify, to_build), or_(until.is_(None), until < now, until > now + LONGEST_LEASE))
 
 
-def find_due(session: Session) -> list[uuid.UUID]:
-    """Slide images with work to do that nobody is doing, the longest waiting first."""
-    statement = select(SlideImage.id).where(_is_due()).order_by(SlideImage.updated_at)
+def find_due(session: Session, *statuses: SlideStatus) -> list[uuid.UUID]:
+    """Slide images of some states with work to do that nobody is doing, the longest waiting first."""
+    statement = select(SlideImage.id).where(_is_due(), SlideImage.status.in_(statuses)).order_by(SlideImage.updated_at)
     return list(session.scalars(statement))
 
 

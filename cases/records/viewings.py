@@ -11,7 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, Uuid, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.access.sessions import NotAllowed, SignInSession
@@ -93,7 +94,8 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
         .join(SignInSession, SignInSession.id == Viewing.session_id)
         .join(SlideImage, SlideImage.id == Viewing.slide_image_id)
         .where(
-            Viewing.id.in_(viewing_ids),
+            # One array, however many there are: the statement stays the same and is prepared once.
+            Viewing.id == any_(bindparam(None, list(viewing_ids), ARRAY(Uuid))),
             Viewing.closed_at.is_(None),
             SignInSession.ended_at.is_(None),
             SignInSession.ends_at > datetime.now(UTC),

@@ -12,9 +12,10 @@ import numpy as np
 import openslide
 from PIL import Image, ImageColor
 
-from slides.errors import DamagedFile, UnsupportedFile
+from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.geometry import Region, Size
 from slides.metadata import parse_openslide
+from slides.readers.limits import LARGEST_PICTURE_PX, require_canvas
 from slides.slide import AssociatedKind, Level, Pixels, Slide
 
 
@@ -37,10 +38,14 @@ class OpenSlideSlide(Slide):
             ) from error
         try:
             self.levels = tuple(Level(Size(*size)) for size in self._slide.level_dimensions)
+            require_canvas(self.size)
             self.metadata = parse_openslide(self._slide.properties).with_profile(self._profile())
             background = self._slide.properties.get("openslide.background-color", "FFFFFF")
             self._background = ImageColor.getrgb(f"#{background}")[:3]
             names = set(self._slide.associated_images)
+        except SlideError:
+            self.close()
+            raise
         except (openslide.OpenSlideError, ValueError) as error:
             self.close()
             raise DamagedFile(f"The {format} slide states impossible facts about itself. Export it again.") from error
@@ -70,6 +75,10 @@ class OpenSlideSlide(Slide):
     def read_associated(self, kind: AssociatedKind) -> Pixels:
         if kind not in self._names:
             raise self.no_such_image(kind)
+        place = f"openslide.associated.{self._names[kind]}"
+        width, height = (int(self._slide.properties[f"{place}.{side}"]) for side in ("width", "height"))
+        if width * height > LARGEST_PICTURE_PX:
+            raise DamagedFile(f"The {kind.lower()} image claims {width} x {height} px. Export the slide again.")
         try:
             return np.asarray(self._slide.associated_images[self._names[kind]].convert("RGB"))
         except openslide.OpenSlideError as error:

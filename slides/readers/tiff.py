@@ -12,9 +12,12 @@ OME-TIFF specification 6.
 
 from __future__ import annotations
 
+import logging
+import operator
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +27,30 @@ import tifffile
 from slides import metadata as stated
 from slides.errors import DamagedFile, SlideError, UnsupportedFile
 from slides.geometry import Region, Size
-from slides.jpeg import Colour, Frame, browser_shows, decode
+from slides.jpeg import Colour, Frame, Stream, browser_shows, decode
 from slides.readers.leica import find_images
+from slides.readers.limits import (
+    LARGEST_PICTURE_PX,
+    LARGEST_PROFILE_BYTES,
+    require_canvas,
+    require_modest,
+    require_tile,
+)
 from slides.readers.samples import as_rgb, assemble
+from slides.readers.spans import read_spans
 from slides.slide import AssociatedKind, Level, Pixels, Slide, StoredJpeg
 
 _JPEG, _JPEG_2000_YCBCR = 7, 33003
+_COMPRESSIONS = {1, 5, 7, 8, 32773, 32946, 33003, 33004, 33005, 34712, 50000}
+"""None, LZW, JPEG, deflate, PackBits, JPEG 2000, Zstandard: what slides use, and no more decoders than these."""
 _DEPTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 _COLOURS = {
     tifffile.PHOTOMETRIC.RGB: Colour.RGB,
     tifffile.PHOTOMETRIC.YCBCR: Colour.YCBCR,
     tifffile.PHOTOMETRIC.MINISBLACK: Colour.GREY,
 }
+# What it has to say about odd files it says with their names, which may hold a patient's.
+logging.getLogger("tifffile").disabled = True
 
 
 class TiffSlide(Slide):
@@ -53,8 +68,10 @@ class TiffSlide(Slide):
     def __init__(self, path: Path, *, format: str) -> None:  # noqa: A002 - the field's word
         self.format = format
         self._lock = threading.Lock()
+        self._shown: dict[int, bool] = {}
         try:
-            self._tiff = tifffile.TiffFile(path)
+            # An OME-TIFF may name other files as its parts; a stranger's file opens none.
+            self._tiff = tifffile.TiffFile(path, _multifile=False)
         except Exception as error:
             raise DamagedFile(_unreadable(error)) from error
         try:
@@ -166,7 +183,9 @@ class TiffSlide(Slide):
                     x.value[0] / x.value[1], y.value[0] / y.value[1], int(unit.value) if unit else 2
                 )
             found = stated.Metadata(spacing=spacing)
-        return found.with_profile(bytes(profile.value) if profile else None)
+        if profile is None or not isinstance(profile.value, bytes) or len(profile.value) > LARGEST_PROFILE_BYTES:
+            return found
+        return found.with_profile(profile.value)
 
     def _find_associated(self) -> dict[AssociatedKind, Any]:
         pages: list[Any] = list(self._tiff.pages)
@@ -203,6 +222,16 @@ class TiffSlide(Slide):
         page = self._pages[level]
         return self._stored(page, row * -(-page.imagewidth // page.tilewidth) + column)
 
+    def stored_tiles(self, level: int, first: int, count: int) -> Sequence[Stream]:
+        page = self._pages[level]
+        offsets, counts = page.dataoffsets[first : first + count], page.databytecounts[first : first + count]
+        length = os.fstat(self._file).st_size
+        whole = len(offsets) == len(counts) == count and 0 not in offsets and 0 not in counts
+        if whole and max(map(operator.add, offsets, counts)) <= length:
+            return read_spans(self._file, offsets, counts)
+        # One by one: tiles that were never stored are empty, tiles that the file does not hold are an error.
+        return super().stored_tiles(level, first, count)
+
     def _stored(self, page: Any, index: int) -> bytes:
         try:
             offset, count = page.dataoffsets[index], page.databytecounts[index]
@@ -227,44 +256,68 @@ class TiffSlide(Slide):
         stream = self._stored(page, index)
         if not stream:
             return None
-        if stored and browser_shows(stream, stored.tables, stored.colour):
+        shown = stored is not None and browser_shows(stream, stored.tables, stored.colour)
+        if self._shown.setdefault(level, shown) != shown:
+            # One such tile speaks for all when a level is passed on.
+            raise DamagedFile(
+                f"Tile {index} of {page.imagewidth} x {page.imagelength} px cannot be decoded as the others of "
+                "its level are. Export the slide again."
+            )
+        if stored and shown:
+            require_modest(stream, stored.tile)
             frame = Frame.around(stream, tables=stored.tables, colour=stored.colour)
             return decode(frame.complete(stream), whole=(stored.tile.width, stored.tile.height))
+        require_modest(stream, Size(page.tilewidth, page.tilelength))
         try:
             samples, _, _ = page.decode(stream, index, jpegtables=page.jpegtables, _fullsize=True)
+            pixels = as_rgb(
+                samples[0],
+                inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
+                ycbcr=page.compression == _JPEG_2000_YCBCR,
+            )
+            if pixels.shape != (page.tilelength, page.tilewidth, 3) or pixels.dtype != np.uint8:
+                raise ValueError(pixels.shape)
         except Exception as error:
             raise DamagedFile(
                 f"Tile {index} of {page.imagewidth} x {page.imagelength} px cannot be decoded "
                 f"({type(error).__name__}). Export the slide again."
             ) from error
-        if samples is None:
-            return None
-        return as_rgb(
-            samples[0],
-            inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
-            ycbcr=page.compression == _JPEG_2000_YCBCR,
-        )
+        return pixels
 
     def read_associated(self, kind: AssociatedKind) -> Pixels:
         page = self._associated.get(kind)
         if page is None:
             raise self.no_such_image(kind)
         try:
+            part = Size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
+            if part.width * part.height > LARGEST_PICTURE_PX or page.compression not in _COMPRESSIONS:
+                raise ValueError(part)
+            for index in range(len(page.dataoffsets)):
+                require_modest(self._stored(page, index), part)
             with self._lock:
                 samples = page.asarray()
+            pixels = as_rgb(np.atleast_3d(samples), inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+            if pixels.shape != (page.imagelength, page.imagewidth, 3) or pixels.dtype != np.uint8:
+                raise ValueError(pixels.shape)
+        except SlideError:
+            raise
         except Exception as error:
-            raise DamagedFile(f"The {kind.lower()} image cannot be decoded ({type(error).__name__}).") from error
-        return as_rgb(np.atleast_3d(samples), inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+            raise DamagedFile(
+                f"The {kind.lower()} image cannot be decoded ({type(error).__name__}). Export the slide again."
+            ) from error
+        return pixels
 
     def check_stored(self) -> str | None:
         length = os.fstat(self._file).st_size
         for number, page in enumerate(self._pages):
-            offsets = np.asarray(page.dataoffsets, np.uint64)
-            ends = offsets + np.asarray(page.databytecounts, np.uint64)
+            listed = min(len(page.dataoffsets), len(page.databytecounts))
             expected = -(-page.imagewidth // page.tilewidth) * -(-page.imagelength // page.tilelength)
-            if len(offsets) < expected or len(page.databytecounts) < expected:
-                return f"Level {number} lists {len(offsets)} tiles; {expected} are needed. Export the slide again."
-            beyond = int(np.count_nonzero(ends > length))
+            if listed < expected:
+                return f"Level {number} lists {listed} tiles; {expected} are needed. Export the slide again."
+            offsets = np.asarray(page.dataoffsets[:expected], np.uint64)
+            counts = np.asarray(page.databytecounts[:expected], np.uint64)
+            # Added up, the largest numbers would begin again at 0.
+            beyond = int(np.count_nonzero((offsets > length) | (counts > length - np.minimum(offsets, length))))
             if beyond:
                 return (
                     f"Of the {expected} tiles of level {number}, {beyond} lie beyond the end of the file: it was "
@@ -283,6 +336,14 @@ def _require_slide(page: Any) -> None:
         raise UnsupportedFile(
             "The TIFF keeps its image in strips; a slide is kept in tiles. Export it again as a tiled TIFF."
         )
+    sides = page.imagewidth, page.imagelength, page.tilewidth, page.tilelength, page.samplesperpixel
+    for numbers in (sides, page.dataoffsets, page.databytecounts):
+        if not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
+            raise DamagedFile("A directory of the TIFF lists sizes or places that are no numbers. Export it again.")
+    require_canvas(Size(page.imagewidth, page.imagelength))
+    require_tile(Size(page.tilewidth, page.tilelength))
+    if page.imagedepth != 1 or page.tiledepth != 1:
+        raise UnsupportedFile("The TIFF holds a volume; a slide is one plane. Export the plane to be read.")
     if page.planarconfig != tifffile.PLANARCONFIG.CONTIG and page.samplesperpixel > 1:
         raise UnsupportedFile(
             "The TIFF keeps red, green and blue apart; a slide keeps them together. Export it with contiguous samples."
@@ -292,12 +353,14 @@ def _require_slide(page: Any) -> None:
     if not known or page.samplesperpixel not in ((1, 2) if page.photometric in greys else (3, 4)):
         raise UnsupportedFile(
             f"The TIFF has {page.samplesperpixel} samples per pixel of kind "
-            f"{getattr(page.photometric, 'name', page.photometric)}; a slide is red, green and blue, or grey."
+            f"{getattr(page.photometric, 'name', 'unknown')}; a slide is red, green and blue, or grey."
         )
     if page.dtype not in _DEPTHS:
         raise UnsupportedFile(f"The TIFF has samples of type {page.dtype}; a slide has unsigned 8 or 16 bits.")
     try:
-        supported = page.compression == 1 or tifffile.TIFF.DECOMPRESSORS[page.compression] is not None
+        supported = page.compression in _COMPRESSIONS and (
+            page.compression == 1 or tifffile.TIFF.DECOMPRESSORS[page.compression] is not None
+        )
     except KeyError:
         supported = False
     if not supported:
@@ -318,6 +381,8 @@ def _level(page: Any, size: Size) -> Level:
     samples = 1 if colour == Colour.GREY else 3
     if page.compression != _JPEG or colour is None or bits != 8 or page.samplesperpixel != samples:
         return Level(size)
+    if page.jpegtables is not None and not isinstance(page.jpegtables, bytes):
+        raise DamagedFile("The JPEG tables of a level are no bytes. Export the slide again.")
     return Level(size, StoredJpeg(Size(page.tilewidth, page.tilelength), page.jpegtables, colour))
 
 

@@ -1,150 +1,236 @@
-"""Tiling against libvips, side by side on one slide: `python tests/benchmarks/tiling.py [SLIDE]`.
+"""Tiling against libvips, side by side: `python tests/benchmarks/tiling.py [SLIDE] [--only PART ...]`.
 
-Each of five pairs makes the pyramid once here and once with `dzsave` of the newest pyvips-binary, in fresh
-processes, one after the other, so that whatever else the machine does falls on both. Figures hold for the day
-they were taken; the ratios are what to quote.
+    tiling      the pyramid of a slide against `dzsave` of the newest pyvips-binary, and how true the pixels stay
+    levels      how soon every level of a slide that has just arrived can be seen
+    batch       eight slides by two processes against one process held to one core
+    large       a slide of 8,000 million pixels against a small one: memory and time
+    reencoded   JPEG 2000 against `tiffsave` of the system's libvips
+
+Peers take turns, each in a fresh process, so that whatever else the machine does falls on all of them. Figures hold
+for the day they were taken; the ratios are what to quote. What has been measured is printed at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-PAIRS = 5
-DRAWN = 12_000, 9_000
-"""Width and height in pixels of the slide that is drawn where none is given."""
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-SAMSYN = """
-import sys
-from pathlib import Path
+from benchmarks import samples
+from benchmarks.fidelity import compare
+from benchmarks.processes import DZSAVE, SAMSYN, Run, measure, measure_together, python, scratch, servable, spread
+
 from slides.opening import open_slide
-from tiler.building import build
-with open_slide(Path(sys.argv[1])) as slide:
-    build(slide, Path(sys.argv[2]) / "pyramid")
-"""
-LIBVIPS = """
-import sys
-import pyvips
-image = pyvips.Image.new_from_file(sys.argv[1], access="sequential")
-image.dzsave(sys.argv[2] + "/pyramid", tile_size=254, overlap=1, suffix=".jpg[Q=85]")
-"""
-USAGE = """
-import json, os
-from pathlib import Path
-# Not ru_maxrss: it begins with the parent's memory, which a child has until it starts its own program.
-peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(json.dumps([sum(os.times()[:2]), int(peak.split()[1]) / 1024]))
-"""
+from tiler.layout import PixelPath, lay_out
+
+PAIRS = 5
+LARGE = 100_000, 80_000
+"""Width and height in pixels that the large slide has at the least."""
+REENCODED_QUALITY = 90
+console = Console()
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one pyramid took.
-
-    Attributes:
-        wall_s, cpu_s: seconds, the start of the interpreter included.
-        peak_mb: of memory.
-        out_mb, files: what it left on disk.
-    """
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    out_mb: float
-    files: int
-
-
-def measure(code: str, slide: Path) -> Run:
-    """Make the pyramid once in a fresh process."""
-    with tempfile.TemporaryDirectory(prefix="tiling.") as folder:
-        start = time.perf_counter()
-        output = subprocess.run(
-            [sys.executable, "-c", code + USAGE, str(slide), folder], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-        wall = time.perf_counter() - start
-        files = [file for file in Path(folder).rglob("*") if file.is_file()]
-        cpu, peak = json.loads(output.splitlines()[-1])
-        return Run(wall, cpu, peak, sum(file.stat().st_size for file in files) / 1e6, len(files))
+def pairs(jobs: dict[str, Callable[[], Run]], count: int) -> dict[str, list[Run]]:
+    """Run two jobs in turns and print each pair; the second over the first is the ratio."""
+    runs: dict[str, list[Run]] = {name: [] for name in jobs}
+    for number in range(count):
+        for name, job in jobs.items():
+            with console.status(f"Pair {number + 1} of {count}: {name}"):
+                runs[name].append(job())
+        ours, theirs = (made[-1] for made in runs.values())
+        console.print(
+            f"pair {number + 1}: {ours.wall_s:.2f} s, {theirs.wall_s:.2f} s, {theirs.wall_s / ours.wall_s:.1f} times; "
+            f"CPU {ours.cpu_s:.1f} s, {theirs.cpu_s:.1f} s, {theirs.cpu_s / ours.cpu_s:.1f} times"
+        )
+    show(runs)
+    return runs
 
 
-def draw(folder: Path) -> Path:
-    """A made-up slide of the usual size of a biopsy."""
-    from slides.drawing import Label, Tissue, stains, write_aperio
-    from slides.geometry import Size
-
-    tissue = Tissue(Size(*DRAWN), 1, stains.HAEMATOXYLIN_EOSIN, "colon wall", 0.5)
-    return write_aperio(folder / "drawn.svs", tissue, label=Label("Benchmark", "B26-00001 A1", "HE"), processes=2)
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    """Median and range."""
-    return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}-{max(values):.{digits}f}]"
-
-
-def show(console: Console, runs: dict[str, list[Run]]) -> None:
-    """Print the table."""
-    table = Table(title=f"Medians (and ranges) of {PAIRS} pairs")
+def show(runs: dict[str, list[Run]]) -> None:
+    """Print the table of some pairs."""
+    table = Table(title="Medians and ranges")
     for heading in ("", "wall s", "CPU s", "peak MB", "out MB", "files"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, made in runs.items():
+        walls, cpus, peaks = ([getattr(run, what) for run in made] for what in ("wall_s", "cpu_s", "peak_mb"))
         table.add_row(
-            name,
-            spread([run.wall_s for run in made]),
-            spread([run.cpu_s for run in made]),
-            spread([run.peak_mb for run in made], 0),
-            f"{made[-1].out_mb:.1f}",
-            str(made[-1].files),
+            name, spread(walls, 2), spread(cpus, 1), spread(peaks, 0), f"{made[-1].out_mb:.1f}", str(made[-1].files)
         )
-    ours, theirs = runs.values()
     table.add_section()
     table.add_row(
-        "libvips / samsyn, pair by pair",
-        spread([b.wall_s / a.wall_s for a, b in zip(ours, theirs, strict=True)], 1),
-        spread([b.cpu_s / a.cpu_s for a, b in zip(ours, theirs, strict=True)], 1),
-        spread([b.peak_mb / a.peak_mb for a, b in zip(ours, theirs, strict=True)], 1),
-        f"{theirs[-1].out_mb / ours[-1].out_mb:.2f}",
-        "",
+        "second over first",
+        *(
+            spread([getattr(b, what) / getattr(a, what) for a, b in zip(*runs.values(), strict=True)])
+            for what in ("wall_s", "cpu_s", "peak_mb")
+        ),
     )
     console.print(table)
 
 
+def tiling(slide: Path, folder: Path, count: int) -> None:
+    """The pyramid, and how true its pixels are."""
+    runs = pairs(
+        {
+            "samsyn": lambda: measure(python(SAMSYN, slide, folder), folder),
+            f"libvips {libvips()} dzsave": lambda: measure(python(DZSAVE, slide, folder, 254, 1), folder),
+        },
+        count,
+    )
+    share = runs["samsyn"][-1].out_mb / (slide.stat().st_size / 1e6)
+    console.print(f"Our pyramid is {share:.2f} times the slide.")
+    if passes(slide):
+        with console.status("Comparing pixels with the exact 2 x 2 mean"):
+            before, after, theirs, tiles = compare(slide)
+        console.print(
+            f"Half level against the exact mean, pooled over {tiles} tiles: {before:.1f} dB before encoding; "
+            f"{after:.2f} dB after it, libvips at equal quality {theirs:.2f} dB."
+        )
+
+
+def levels(slide: Path, folder: Path, count: int) -> None:
+    """Seeing every level, against waiting for dzsave."""
+    opened: list[float] = []
+    ratios: list[float] = []
+    tiles: list[list[float]] = []
+    for number in range(count):
+        with console.status(f"Pair {number + 1} of {count}"):
+            opened_s, taken_ms, copied = servable(slide)
+            waited = measure(python(DZSAVE, slide, folder, 254, 1), folder).wall_s
+        opened.append(opened_s)
+        tiles.append(taken_ms)
+        ratios.append(waited / opened_s)
+        console.print(
+            f"  pair {number + 1}: servable after {opened_s:.2f} s, dzsave after {waited:.1f} s, {ratios[-1]:.0f}"
+        )
+    console.print(f"Every level servable after {spread(opened, 2)} s; dzsave takes {spread(ratios, 0)} times as long.")
+    table = Table(title="First tile of each level, ms")
+    table.add_column("level")
+    table.add_column("passed through or computed")
+    table.add_column("ms", justify="right")
+    for halvings, passed in enumerate(copied):
+        made = [taken[halvings] for taken in tiles]
+        table.add_row(f"1/{2**halvings}", "passed through" if passed else "computed", spread(made, 1))
+    console.print(table)
+
+
+def batch(slide: Path, folder: Path, count: int) -> None:
+    """Eight slides by two processes and by one on one core."""
+    core = {min(os.sched_getaffinity(0))}
+    four, eight = python(SAMSYN, slide, folder, 4), python(SAMSYN, slide, folder, 8)
+    other = folder.with_name(folder.name + ".second")
+    other.mkdir()
+    try:
+        pairs(
+            {
+                "two processes": lambda: measure_together([four, python(SAMSYN, slide, other, 4)], folder),
+                "one process on one core": lambda: measure([*eight], folder, cores=core),
+            },
+            count,
+        )
+    finally:
+        shutil.rmtree(other)
+
+
+def large(slide: Path, folder: Path, count: int) -> None:
+    """A very large slide: its memory and its time for a pixel against a small one's."""
+    with scratch() as sources:
+        small, huge = Path(sources) / "small.tif", Path(sources) / "large.tif"
+        with console.status("Laying the slide out next to itself"):
+            one = samples.repeated(slide, small, 1, 1)
+            times = -(-LARGE[0] // one.width), -(-LARGE[1] // one.height)
+            size = samples.repeated(slide, huge, *times)
+        console.print(f"{one} and {size}: {times[0] * times[1]} times the pixels")
+        runs = pairs(
+            {
+                "small": lambda: measure(python(SAMSYN, small, folder), folder),
+                "large": lambda: measure(python(SAMSYN, huge, folder), folder),
+            },
+            count,
+        )
+    ratio = statistics.median(b.cpu_s / a.cpu_s for a, b in zip(*runs.values(), strict=True))
+    console.print(f"CPU time for a pixel: {ratio / (times[0] * times[1]):.2f} times the small one's.")
+
+
+def reencoded(slide: Path, folder: Path, count: int) -> None:
+    """A slide that cannot be passed through, against the system's libvips."""
+    vips = shutil.which("vips")
+    if vips is None:
+        console.print("The system's vips is missing: apt install libvips-tools (pyvips-binary reads no JPEG 2000).")
+        return
+    with scratch() as sources:
+        if passes(slide):
+            with console.status("Writing JPEG 2000"):
+                slide = samples.jpeg_2000(slide, Path(sources) / "slide.svs")
+        options = ["--tile", "--pyramid", "--compression", "jpeg", "--Q", str(REENCODED_QUALITY)]
+        sized = ["--tile-width", "256", "--tile-height", "256", "--bigtiff"]
+        pairs(
+            {
+                "samsyn": lambda: measure(python(SAMSYN, slide, folder), folder),
+                "vips tiffsave": lambda: measure(
+                    [vips, "tiffsave", str(slide), str(folder / "pyramid.tif"), *options, *sized], folder
+                ),
+            },
+            count,
+        )
+
+
+PARTS: dict[str, Callable[[Path, Path, int], None]] = {
+    "tiling": tiling,
+    "levels": levels,
+    "batch": batch,
+    "large": large,
+    "reencoded": reencoded,
+}
+
+
+def passes(slide: Path) -> bool:
+    """Whether a slide's full resolution is passed through."""
+    with open_slide(slide) as opened:
+        return lay_out(opened).pixel_path == PixelPath.PASSTHROUGH
+
+
+def libvips() -> str:
+    """The peer's version."""
+    command = python("import pyvips; print('.'.join(str(pyvips.version(n)) for n in range(3)))")
+    found = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    if not found:
+        sys.exit("The benchmark needs pyvips: run it as `make bench`.")
+    return found.strip()
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Tiling against libvips, side by side.")
+    parser.add_argument("slide", type=Path, nargs="?", help="a slide file; made or drawn where none is given")
+    parser.add_argument("--only", choices=list(PARTS), nargs="+", default=list(PARTS), help="parts to measure")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="runs of each peer")
+    return parser.parse_args(given)
+
+
 def main() -> None:
-    """Take or draw a slide, run the pairs, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("slide", type=Path, nargs="?", help="a slide file; drawn where none is given")
-    given: Path | None = parser.parse_args().slide
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="benchmark.") as folder:
-        if given is None:
-            with console.status(f"Drawing a slide of {DRAWN[0]} x {DRAWN[1]} px"):
-                slide = draw(Path(folder))
+    """Take or make a slide and measure the parts that were asked for."""
+    asked = arguments()
+    with scratch() as sources:
+        if asked.slide is None:
+            with console.status("Making a slide"):
+                slide = samples.standard(Path(sources))
         else:
-            slide = given.resolve()
-        version = subprocess.run(
-            [sys.executable, "-c", "import pyvips; print('.'.join(str(pyvips.version(n)) for n in range(3)))"],
-            check=False,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout.strip()
-        if not version:
-            sys.exit("The benchmark needs pyvips: run it as `make bench`.")
-        console.print(f"{'A drawn slide' if given is None else 'The slide'}: {slide.stat().st_size / 1e6:.0f} MB")
-        runs: dict[str, list[Run]] = {"samsyn": [], f"libvips {version} dzsave": []}
-        for number in range(PAIRS):
-            for (name, made), code in zip(runs.items(), (SAMSYN, LIBVIPS), strict=True):
-                with console.status(f"Pair {number + 1} of {PAIRS}: {name}"):
-                    made.append(measure(code, slide))
-    show(console, runs)
+            slide = asked.slide.resolve()
+        console.print(f"The slide: {slide.stat().st_size / 1e6:.0f} MB; {len(os.sched_getaffinity(0))} cores.")
+        for part in asked.only:
+            console.rule(part)
+            with scratch() as folder:
+                PARTS[part](slide, Path(folder), asked.pairs)
 
 
 if __name__ == "__main__":

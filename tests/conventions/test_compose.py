@@ -37,6 +37,8 @@ COMMANDS = get_command(command_line).commands  # type: ignore[attr-defined]
 SETTINGS: dict[str, type[CaseSettings]] = {"serve": ViewerSettings, "work": WorkerSettings, "schedule": WorkerSettings}
 ROLES = {"serve": "samsyn_app", "work": "samsyn_worker", "schedule": "samsyn_worker", "migrate": "samsyn_owner"}
 STILL_TO_COME = {"/api/uploads"}
+TILES, RIGHT = "/viewings/", "/right"
+"""Served before any route; and the proxy's own question. tests/integration/test_proxy.py asks both."""
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -236,19 +238,28 @@ def test_addresses_with_rules_of_their_own_exist_in_the_viewer() -> None:
         database_url="postgresql+psycopg://samsyn_app@nowhere/samsyn", redis_url="redis://nowhere"
     )
     routes = [route for route in create_app(settings).routes if getattr(route, "path", "") != "/{page:path}"]
-    addresses = set(re.findall(r"location (?:= )?(\S+)", NGINX)) - {"/"}
-    assert {"/api/events", "/viewings/"} <= addresses
-    for address in addresses - STILL_TO_COME:
+    addresses = set(re.findall(r"location (?:= )?(/\S*)", NGINX)) - {"/"}
+    assert {"/api/events", TILES} <= addresses
+    for address in addresses - STILL_TO_COME - {TILES, RIGHT}:
         scope = {"type": "http", "method": "GET", "path": address, "root_path": "", "headers": []}
         found = [route.matches(dict(scope))[0] for route in routes]
         assert Match.FULL in found, f"the proxy has a rule for {address}, which the viewer does not serve"
 
 
-def test_proxy_lets_events_through_at_once_and_names_no_tile_cache() -> None:
+def test_proxy_lets_events_through_at_once() -> None:
     events = re.search(r"location = /api/events \{(.*?)\}", NGINX, re.DOTALL)
     assert events is not None
     assert "proxy_buffering off;" in events[1]
-    assert "proxy_cache" not in NGINX, "tiles belong to one session; nobody between may keep them"
+
+
+def test_proxy_keeps_nothing_but_tiles_and_rights_and_both_in_memory() -> None:
+    kept = dict(re.findall(r"proxy_cache_path (\S+) .*keys_zone=(\w+):", NGINX))
+    assert sorted(kept.values()) == ["rights", "tiles"]
+    folders = [volume.partition(":")[0] for volume in SERVICES["proxy"]["tmpfs"]]
+    assert all(any(place.startswith(f"{folder}/") for folder in folders) for place in kept)
+    assert "uid=101" in next(volume for volume in SERVICES["proxy"]["tmpfs"] if "/var/cache/nginx" in volume)
+    assert sorted(re.findall(r"proxy_cache (\w+);", NGINX)) == ["rights", "tiles"]
+    assert not re.search("proxy_cache_use_stale|proxy_cache_background_update", NGINX), "an old right is none"
 
 
 def test_system_units_run_existing_commands() -> None:

@@ -24,8 +24,6 @@ OPEN = {
 """What answers without a session, besides the pages, their assets and the API's description."""
 
 PAGES = {"/api/openapi.json", "/assets", "/{page:path}"}
-TILES = {"/viewings/{rest:path}"}
-"""Without a session these answer 404, just as for a viewing that was never opened."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def test_every_endpoint_is_open_by_name_or_answers_401(app: FastAPI) -> None:
 def test_what_the_description_does_not_list_is_known_too(app: FastAPI) -> None:
     described = {path for _, path in list_endpoints(app)}
     routes = {route.path for route in app.routes if isinstance(route, Route | Mount)}
-    assert routes - described == PAGES | TILES
+    assert routes - described == PAGES
 
 
 def test_tiles_without_a_session_are_not_found(app: FastAPI) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import openslide
 import pytest
+from fuzzing.cases import Case
+from fuzzing.children import try_all
 from images.pictures import Pixels, psnr
 from PIL import Image
 
@@ -28,6 +31,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what DICOM libraries say of their own dependencies while they load
     import wsidicom  # noqa: F401
 
+CUTS = 20
+SMALL_BYTES = 2 << 20
 # Real files break rules that pydicom warns of; they are read all the same, and here it is pixels that count.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -53,11 +58,29 @@ def test_a_slide_or_a_sentence(
             require_words(finding.sentence, path)
             return
         compared = compare(slide, path)
-        built = build(slide, tmp_path / "pyramid")
+        with (tmp_path / "pyramid").open("w+b") as file:
+            built = build(slide, file)
         kept = f"re-encoded, {built.psnr:.1f} dB" if built.psnr else "passed through"
         shown = compare_pyramid(slide, tmp_path / "pyramid", built.pixel_path)
     size = f"{slide.size.width} x {slide.size.height}"
     summary[place] = f"{slide.format}, {size}, {len(slide.levels)} levels, {kept}; {compared}; pyramid {shown}"
+
+
+def test_small_files_whole_and_cut_off_stay_within_limits(
+    corpus_slide: SlideFiles, corpus: Path, summary: dict[str, str]
+) -> None:
+    main = corpus_slide.members[0][0]
+    if len(corpus_slide.members) > 1 or main.stat().st_size > SMALL_BYTES:
+        return  # the test above reads it
+    data, layout = main.read_bytes(), "dicom" if main.suffix == ".dcm" else ""
+    cut = [data[: len(data) * share // CUTS] for share in range(CUTS + 1)]
+    name = f"slide{main.suffix}"
+    outcomes = list(try_all(Case("cut", share, layout, {name: cut[share]}) for share in range(CUTS + 1)))
+    broken = [f"cut off at {one.case.number} of {CUTS}: {one.complaint}" for one in outcomes if one.complaint]
+    assert not broken, "\n".join(broken)
+    found = Counter(one.result for one in outcomes)
+    told = ", ".join(f"{count} {result}" for result, count in found.most_common())
+    summary[f"{main.relative_to(corpus)}, cut off at {CUTS} places"] = told
 
 
 def require_sentence(error: SlideError, path: Path) -> str:

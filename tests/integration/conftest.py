@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from gallery import Gallery
-from makers import folder_for_everyone, write_broken_slide, write_good_slide
+from makers import folder_for_everyone, write_broken_slide, write_copy, write_good_slide
 from product import Product, cloned
 
 from viewer.embedded import EmbeddedPostgreSQL
@@ -27,9 +27,9 @@ def gallery(
             product.start_web(),
             product.start_web(),
             available=product.prepare(good),
-            verified=product.prepare(good, steps=1),
+            verified=product.prepare(write_copy(good, scanned / "verified.svs", 1), steps=1),
             quarantined=product.prepare(write_broken_slide(scanned / "broken.svs"), steps=1),
-            received=product.bring_in(good, ringing=False),
+            received=product.bring_in(write_copy(good, scanned / "received.svs", 2), ringing=False),
         )
 
 

@@ -17,6 +17,7 @@ from makers import decode, wait_for, write_broken_slide, write_good_slide, write
 from slides.errors import OutsideSlide, SlideError
 from slides.opening import open_slide
 from tiler.live import LiveTiles
+from worker.confined_tiles import ConfinedTiles
 from worker.confinement import Limits
 from worker.sandbox import Crashed, Refused, Sandbox
 
@@ -67,6 +68,15 @@ def strike(sandbox: Sandbox, wanted: signal.Signals) -> threading.Thread:
 
 def test_what_must_not_work_does_not(sandbox: Sandbox, tmp_path: Path) -> None:
     assert sandbox.try_walls(tmp_path) == {"network": True, "programs": True, "files": True}
+
+
+def test_the_readers_know_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMSYN_DATABASE_URL", "postgresql+psycopg://samsyn_worker:hemligt@/samsyn")
+    monkeypatch.setenv("PGPASSWORD", "hemligt")
+    with closing(Sandbox()) as sandbox:
+        environment = Path(f"/proc/{template(sandbox)}/environ").read_bytes()
+    assert b"OPENBLAS_NUM_THREADS" in environment
+    assert b"hemligt" not in environment
 
 
 def test_a_sound_slide_comes_out_as_facts_and_pictures(sandbox: Sandbox, good: Path) -> None:
@@ -127,7 +137,7 @@ def test_a_killed_template_is_replaced(sandbox: Sandbox, good: Path) -> None:
 
 
 def test_the_children_of_a_killed_template_end_with_it(sandbox: Sandbox, good: Path) -> None:
-    tiles = sandbox.show(good)
+    tiles = ConfinedTiles(sandbox, "show", good)
     (child,) = children(template(sandbox))
     os.kill(template(sandbox), signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{child}").exists(), within_s=5)
@@ -179,7 +189,7 @@ def test_who_no_longer_wants_the_work_ends_the_child(sandbox: Sandbox, slow: Pat
 
 
 def test_tiles_are_the_same_as_outside(sandbox: Sandbox, good: Path) -> None:
-    tiles = sandbox.show(good)
+    tiles = ConfinedTiles(sandbox, "show", good)
     with open_slide(good) as slide:
         outside = LiveTiles(slide)
         assert (tiles.grid, tiles.profile) == (outside.grid, outside.profile)

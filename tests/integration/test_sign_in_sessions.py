@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import threading
+import asyncio
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from makers import write_good_slide
+from makers import write_copy, write_good_slide
 from product import Database, Product
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from cases.access.people import DEMO_PERSON, Person, demo_people, ensure_demo_person
@@ -29,7 +28,10 @@ from cases.access.sessions import (
 from cases.database import sessions
 from cases.records.slide_images import SlideImage, SlideStatus, receive
 from cases.records.viewings import close_viewing, find_live, find_viewing, open_viewing
-from viewer.live_viewings import OPEN_SLIDES, STALE, LiveViewings
+from slides.files import gather
+from viewer.live_viewings import OPEN_SLIDES, REFUSED, STALE, LiveViewings, Shown
+from worker.sandbox import Sandbox
+from worker.storage import Storage
 
 DEMO = uuid.UUID(DEMO_PERSON["id"])
 
@@ -164,59 +166,153 @@ def insert_viewings(database: Database, digests: list[str]) -> tuple[str, list[u
     return token, ids
 
 
+def cookies_of(token: str) -> bytes:
+    return f"other=1; samsyn_session={token}".encode()
+
+
+async def see(live: LiveViewings, viewing_id: uuid.UUID, token: str) -> Shown | None:
+    return await live.fetch(str(viewing_id), cookies_of(token))
+
+
 def test_viewings_opened_while_others_are_reread_disturb_nothing(database: Database, folder: Path) -> None:
     token, ids = insert_viewings(database, [f"{number:064x}" for number in range(100)])
+
+    async def open_all(live: LiveViewings) -> None:
+        async def reread() -> None:
+            while True:
+                await live.reread()
+                await asyncio.sleep(0)
+
+        rereading = asyncio.create_task(reread())
+        seen = [await see(live, viewing_id, token) for viewing_id in ids[:20]]
+        seen += await asyncio.gather(*(see(live, viewing_id, token) for viewing_id in ids[20:]))
+        assert None not in seen
+        assert not rereading.done()
+        rereading.cancel()
+
     with database.engine("samsyn_app") as engine:
-        live = LiveViewings(sessions(engine), Product(folder, database).storage)
-        failed: list[BaseException] = []
-        done = threading.Event()
-
-        def reread() -> None:
-            while not done.is_set():
-                try:
-                    live.reread()
-                except BaseException as error:
-                    failed.append(error)
-
-        rereading = threading.Thread(target=reread)
-        patience = sys.getswitchinterval()
-        sys.setswitchinterval(1e-6)
-        try:
-            rereading.start()
-            assert [viewing_id for viewing_id in ids if live.fetch(viewing_id, token) is None] == []
-        finally:
-            sys.setswitchinterval(patience)
-            done.set()
-            rereading.join()
-        assert failed == []
+        live = LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")
+        asyncio.run(open_all(live))
         assert len(live) == len(ids)
+
+
+def test_a_viewing_found_for_a_wrong_cookie_opens_to_none(database: Database, folder: Path) -> None:
+    token, (viewing_id,) = insert_viewings(database, ["a" * 64])
+
+    async def ask(live: LiveViewings) -> None:
+        assert await see(live, viewing_id, "wrong") is None  # now the process knows the viewing, but nobody's cookie
+        for cookies in (b"", b"samsyn_session=", cookies_of("wrong")):
+            assert live.known(str(viewing_id), cookies, time.monotonic()) is None
+        assert await see(live, viewing_id, token) is not None
+
+    with database.engine("samsyn_app") as engine:
+        asyncio.run(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_without_a_fresh_look_at_the_database_nothing_is_shown(database: Database, folder: Path) -> None:
     token, (viewing_id,) = insert_viewings(database, ["a" * 64])
-    with database.engine("samsyn_app") as engine:
-        live = LiveViewings(sessions(engine), Product(folder, database).storage)
-        assert live.fetch(viewing_id, token)
-        time.sleep(STALE + 0.2)
-        assert live.known(viewing_id, token) is None
-        assert live.fetch(viewing_id, token) is None
-        live.reread()
-        assert live.known(viewing_id, token)
+    key, cookies = str(viewing_id), cookies_of(token)
+
+    async def look(live: LiveViewings) -> None:
+        shown = await see(live, viewing_id, token)
+        assert shown
+        assert live.known(key, cookies, shown.looked + STALE)
+        assert live.known(key, cookies, shown.looked + STALE + 0.01) is None
+        shown.looked -= STALE + 0.01
+        assert await see(live, viewing_id, token), "it was not looked at again"
+        assert live.known(key, cookies, time.monotonic()) is shown
+        database.query("UPDATE viewing SET closed_at = now()")
+        shown.looked -= STALE + 0.01
+        assert await see(live, viewing_id, token) is None
+        database.query("UPDATE viewing SET closed_at = NULL")
         live.forget_all()
-        assert live.known(viewing_id, token) is None
+        assert live.known(key, cookies, time.monotonic()) is None
+
+    with database.engine("samsyn_app") as engine:
+        asyncio.run(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+
+
+def test_a_proxy_may_believe_an_answer_only_while_five_seconds_hold(database: Database, folder: Path) -> None:
+    token, (viewing_id,) = insert_viewings(database, ["a" * 64])
+
+    async def ask(live: LiveViewings) -> None:
+        shown = await see(live, viewing_id, token)
+        assert shown
+        for age in (0.0, 0.5, 1.0, 1.9, 2.1, 2.9, 3.1, 3.9, 4.0, 100.0):
+            shown.looked = time.monotonic() - age
+            seconds = live.seconds_to_believe(shown)
+            assert seconds == (2 if age < 2 else 1 if age < 3 else 0)
+            # nginx keeps whole seconds by its clock's whole seconds: up to one more.
+            assert seconds == 0 or age + seconds + 1 <= 5
+
+    with database.engine("samsyn_app") as engine:
+        asyncio.run(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+
+
+def test_many_questions_about_unknown_viewings_are_few_to_the_database(database: Database, folder: Path) -> None:
+    token, (viewing_id,) = insert_viewings(database, ["a" * 64])
+    asked: list[str] = []
+
+    async def flood(live: LiveViewings) -> None:
+        unknown = [uuid.uuid4() for _ in range(1000)]
+        began = time.monotonic()
+        answers = asyncio.gather(*(see(live, one, token) for one in unknown for _ in range(2)))
+        await asyncio.sleep(0.01)  # the flood is under way
+        assert await see(live, viewing_id, token), "a real viewing was lost in the flood"
+        assert time.monotonic() - began < 1.0
+        assert set(await answers) == {None}
+        assert len(asked) <= 4
+        # Refused again without the database, and without a cookie it was never asked.
+        assert await see(live, unknown[0], token) is None
+        assert await live.fetch(str(uuid.uuid4()), b"other=1") is None
+        assert len(asked) <= 4
+        assert await see(live, viewing_id, "wrong") is None
+        assert len(live) == 1
+        await live.reread()
+        assert await see(live, viewing_id, token)
+
+    with database.engine("samsyn_app") as engine:
+        event.listen(engine, "before_cursor_execute", lambda _1, _2, statement, *_: asked.append(statement))
+        asyncio.run(flood(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+
+
+def test_a_refusal_is_forgotten_soon(database: Database, folder: Path) -> None:
+    token, (viewing_id,) = insert_viewings(database, ["a" * 64])
+
+    async def look(live: LiveViewings) -> None:
+        database.query("UPDATE slide_image SET status = 'QUARANTINED', reason = 'A tile is damaged.'")
+        assert await see(live, viewing_id, token) is None
+        database.query("UPDATE slide_image SET status = 'VERIFIED', reason = NULL")
+        refused = time.monotonic()
+        while await see(live, viewing_id, token) is None:
+            assert time.monotonic() - refused < REFUSED + 1
+            await asyncio.sleep(0.1)
+
+    with database.engine("samsyn_app") as engine:
+        asyncio.run(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_slides_that_nobody_looks_at_any_more_give_their_files_back(product: Product, tmp_path: Path) -> None:
-    original = product.row(product.prepare(write_good_slide(tmp_path / "good.svs"), steps=1))["original_digest"]
-    token, ids = insert_viewings(product.database, [original] * (2 * OPEN_SLIDES))
-    with product.database.engine("samsyn_app") as engine:
-        live = LiveViewings(sessions(engine), product.storage)
-        counts = []
+    good = write_good_slide(tmp_path / "good.svs")
+    copies = [write_copy(good, tmp_path / f"{number}.svs", number) for number in range(OPEN_SLIDES + 10)]
+    digests = [product.storage.originals.store(gather(copy)).digest for copy in copies]
+    token, ids = insert_viewings(product.database, digests)
+    counts = []
+    sandbox = Sandbox()
+
+    async def open_all(live: LiveViewings) -> None:
         for viewing_id in ids:
-            viewing = live.fetch(viewing_id, token)
-            assert viewing is not None
-            assert live.fetch_tiles(viewing).tile(0, 0, 0)
+            shown = await see(live, viewing_id, token)
+            assert shown is not None
+            assert live.open_tiles(shown) is None
+            tiles, again = await asyncio.gather(live.fetch_tiles(shown), live.fetch_tiles(shown))
+            assert tiles is again is live.open_tiles(shown)
+            assert tiles.tile(0, 0, 0)
             counts.append(sum(1 for _ in Path("/proc/self/fd").iterdir()))
-        per_slide = counts[1] - counts[0]
-        assert per_slide > 0
-        assert counts[-1] - counts[0] <= OPEN_SLIDES * per_slide
+
+    with product.database.engine("samsyn_app") as engine:
+        asyncio.run(open_all(LiveViewings(sessions(engine), product.storage, sandbox, cookie="samsyn_session")))
+    sandbox.close()
+    per_slide = counts[2] - counts[1]
+    assert per_slide > 0
+    assert counts[-1] - counts[1] <= OPEN_SLIDES * per_slide

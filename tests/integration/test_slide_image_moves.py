@@ -87,7 +87,7 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
 
         @rule(worker=HOLDERS)
         def claim(self, worker: uuid.UUID) -> None:
-            due = self.slide.id in find_due(self.session)
+            due = self.slide.id in find_due(self.session, *SlideStatus)
             building = self.slide.status == SlideStatus.VERIFIED
             taken = claim(self.session, self.slide.id, holder=worker)
             self.session.flush()
@@ -176,7 +176,7 @@ def test_no_order_of_events_leads_out_of_the_table(connection: Connection) -> No
             count = self.session.execute(text("SELECT count(*) FROM tile_pyramid")).scalar_one()
             assert count == (status == SlideStatus.AVAILABLE)
             if self.holder is None and status in (SlideStatus.AVAILABLE, SlideStatus.QUARANTINED):
-                assert find_due(self.session) == []
+                assert find_due(self.session, *SlideStatus) == []
 
     run_state_machine_as_test(
         SlideImageLife,

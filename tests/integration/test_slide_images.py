@@ -132,7 +132,7 @@ def test_a_slide_without_a_pyramid_that_can_be_built_is_not_claimed_again(worker
     worker_session.flush()
     assert slide.viewable
     assert claim(worker_session, slide.id, holder=uuid.uuid4()) is None
-    assert slide.id not in find_due(worker_session)
+    assert slide.id not in find_due(worker_session, *SlideStatus)
 
 
 def test_an_unknown_slide_cannot_be_claimed(worker_session: Session) -> None:
@@ -246,7 +246,7 @@ def test_what_is_due_is_what_nobody_works_on_the_longest_waiting_first(worker_se
         put(worker_session, VERIFIED, pyramid=PyramidState.BUILDING, **ran_out, updated_at=now - timedelta(hours=4)),
     ]
     wanted = [due[3].id, due[1].id, due[2].id, due[0].id]
-    assert find_due(worker_session) == wanted
+    assert find_due(worker_session, *SlideStatus) == wanted
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_step_whose_reader_is_always_ended_is_given_up(
     assert (slide.status, slide.pyramid) == ends
     assert (slide.reason_code, slide.lease_holder) == (code, None)
     assert slide.reason == "Reading this slide was ended 5 times before it was done. Export it again."
-    assert find_due(worker_session) == []
+    assert find_due(worker_session, *SlideStatus) == []
 
 
 def test_a_step_given_back_is_no_attempt_and_falls_due_after_its_pause(worker_session: Session) -> None:
@@ -282,7 +282,7 @@ def test_a_step_given_back_is_no_attempt_and_falls_due_after_its_pause(worker_se
         worker_session.flush()
         assert (slide.attempts, slide.reason, slide.status) == (0, "The disk is full.", VERIFYING)
         assert claim(worker_session, slide.id, holder=uuid.uuid4()) is None
-        assert find_due(worker_session) == []
+        assert find_due(worker_session, *SlideStatus) == []
         slide.leased_until = datetime.now(UTC) - timedelta(seconds=1)
         worker_session.flush()
     hold(worker_session, slide)
@@ -296,7 +296,7 @@ def test_a_worker_that_dies_is_never_the_slides_fault(worker_session: Session) -
         hold(worker_session, slide)
         slide.leased_until = datetime.now(UTC) - timedelta(seconds=1)
         worker_session.flush()
-    assert slide.id in find_due(worker_session)
+    assert slide.id in find_due(worker_session, *SlideStatus)
 
 
 def test_a_lease_from_before_the_clock_was_set_back_has_run_out(worker_session: Session) -> None:
@@ -304,9 +304,9 @@ def test_a_lease_from_before_the_clock_was_set_back_has_run_out(worker_session: 
     hold(worker_session, slide)
     slide.leased_until = datetime.now(UTC) + timedelta(hours=1)
     worker_session.flush()
-    assert find_due(worker_session) == [slide.id]
+    assert find_due(worker_session, *SlideStatus) == [slide.id]
     hold(worker_session, slide)
-    assert find_due(worker_session) == []
+    assert find_due(worker_session, *SlideStatus) == []
 
 
 def test_the_same_content_is_one_slide_whoever_brings_it_in(worker_session: Session) -> None:

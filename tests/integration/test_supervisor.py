@@ -66,7 +66,7 @@ class Running:
     ) -> None:
         self.data = data
         # Children inherit it, so that they are found in /proc whoever their parent is by then.
-        self.mark = f"SAMSYN_TEST_MARK={os.urandom(8).hex()}"
+        self.mark = f"TEST_MARK={os.urandom(8).hex()}"
         self.output = data / f"{self.mark}.events"
         self.errors = data / f"{self.mark}.errors"
         with self.output.open("wb") as output, self.errors.open("wb") as errors:

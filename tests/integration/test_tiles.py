@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import numpy as np
@@ -15,7 +17,8 @@ from makers import TILE, decode, wait_for
 
 from slides.opening import open_slide
 from tiler.grid import Grid
-from tiler.pyramid import Pyramid, cut
+from tiler.pyramid import Pyramid
+from viewer.headers import HEADERS
 
 SIZE = (1300, 900)
 GONE_WITHIN_S = 2.0
@@ -123,11 +126,13 @@ def test_a_cut_tile_has_no_padding(gallery: Gallery, browser: httpx2.Client, pyr
     tiles = view(browser, gallery.available)
     last = f"{tiles}/{pyramid.grid.last_level}"
     corner = browser.get(f"{last}/5_3.jpg?cut=1").content
-    assert corner == cut(pyramid, 0, 5, 3)
+    assert corner == pyramid.cut(0, 5, 3)
     assert decode(corner).shape == (SIZE[1] - 3 * TILE, SIZE[0] - 5 * TILE, 3)
     assert decode(browser.get(f"{last}/5_3.jpg").content).shape == (TILE, TILE, 3)
     inner = [browser.get(f"{last}/1_1.jpg{query}").content for query in ("", "?cut=1", "?x=y", "?cut=0")]
     assert len(set(inner)) == 1
+    assert browser.get(f"{last}/5_3.jpg?x=y&cut=1").content == corner
+    assert browser.get(f"{last}/5_3.jpg?cut=10").content == pyramid.tile(0, 5, 3)
 
 
 @pytest.mark.parametrize("end", [".dzi", "_files/11/0_0.jpg", "_files/11/0_0.jpg?cut=1", "_files/0/0_0.jpg"])
@@ -201,6 +206,77 @@ def test_tiles_can_only_be_fetched(gallery: Gallery, browser: httpx2.Client, met
     answer = browser.request(method, view(browser, gallery.available) + "/11/0_0.jpg")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_every_answer_about_tiles_carries_the_security_headers(gallery: Gallery, browser: httpx2.Client) -> None:
+    tiles = view(browser, gallery.available)
+    for end in ("/11/0_0.jpg", "/11/0_0.jpg?cut=1", "/11/9_9.jpg", "/x", "/../right", "/../slide.dzi"):
+        answer = browser.get(tiles + end)
+        sent = [(name.lower(), value) for name, value in answer.headers.raw]
+        assert [header for header in HEADERS if sent.count(header) != 1] == [], end
+    for refused in (browser.post(tiles + "/11/0_0.jpg"), unknown(browser)):
+        assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_proxy_is_told_which_tiles_may_be_seen_and_for_how_long(
+    gallery: Gallery, browser: httpx2.Client, stranger: httpx2.Client, elsewhere: httpx2.Client
+) -> None:
+    for slide, kind in ((gallery.available, "pyramid"), (gallery.verified, "original")):
+        right = view(browser, slide).removesuffix("slide_files") + "right"
+        for client in (browser, elsewhere):
+            told = client.get(right)
+            assert (told.status_code, told.content) == (204, b"")
+            assert told.headers["x-samsyn-pyramid"] == f"{slide}-{kind}"
+            assert told.headers["x-accel-expires"] in ("1", "2")
+        with gallery.web.demo_person() as colleague:
+            for client in (stranger, colleague):
+                refused = client.get(right)
+                assert (refused.status_code, refused.json()["code"]) == (403, "NOT_ALLOWED")
+                assert "x-samsyn-pyramid" not in refused.headers
+        assert browser.get(f"/viewings/{uuid.uuid4()}/right").content == refused.content
+
+
+def test_the_cookie_is_found_among_others_and_only_by_its_whole_name(gallery: Gallery, browser: httpx2.Client) -> None:
+    tile = view(browser, gallery.available) + "/11/0_0.jpg"
+    token = browser.cookies["samsyn_session"]
+    with gallery.web.stranger() as client:
+
+        def status(cookies: str) -> int:
+            return client.get(tile, headers={b"cookie": cookies.encode("latin-1")}).status_code
+
+        # One after the other, so that what was right before is not taken for right again.
+        for _ in range(2):
+            assert status(f"samsyn_session={token}") == 200
+            assert status(f"a=b; samsyn_session={token}; c=d") == 200
+            for wrong in (f"samsyn_session={token}x", f"samsyn_session={token[:-1]}", f"xsamsyn_session={token}"):
+                assert status(wrong) == 404
+            assert status(f"samsyn_session=wrong; samsyn_session={token}") == 404
+            assert status("") == status(";") == status("samsyn_session=") == status("ÿ=ÿ") == 404
+            assert status("x" * 20_000) == 404
+
+
+def test_a_viewing_just_opened_works_at_once_beside_a_flood_of_wrong_ones(
+    gallery: Gallery, browser: httpx2.Client, elsewhere: httpx2.Client, stranger: httpx2.Client
+) -> None:
+    done = threading.Event()
+    wrong = {"cookie": "samsyn_session=" + "A" * 43}
+
+    def flood() -> None:
+        with gallery.second.stranger() as client:
+            while not done.is_set():
+                assert client.get(f"/viewings/{uuid.uuid4()}/slide_files/0/0_0.jpg", headers=wrong).status_code == 404
+
+    with ThreadPoolExecutor(4) as pool:
+        flooding = [pool.submit(flood) for _ in range(4)]
+        try:
+            for _ in range(10):
+                tile = view(browser, gallery.available) + "/11/0_0.jpg"
+                assert elsewhere.get(tile).status_code == 200
+                assert stranger.get(tile).status_code == 404
+        finally:
+            done.set()
+        for one in flooding:
+            one.result()
 
 
 def unknown(client: httpx2.Client) -> httpx2.Response:

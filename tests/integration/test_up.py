@@ -29,7 +29,7 @@ class Up:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.port = free.getsockname()[1]
         self.data, self.output = data, output
-        self.mark = f"SAMSYN_TEST_MARK={os.urandom(8).hex()}"
+        self.mark = f"TEST_MARK={os.urandom(8).hex()}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMSYN_")}
         with output.open("wb") as file:
             self.process = subprocess.Popen(

@@ -163,6 +163,9 @@ class Supervisor:
                 raise
             except EmbeddedError as error:
                 self._mourn(kept, str(error))
+            except OSError as error:
+                # A full disk may have room again at the next try.
+                self._mourn(kept, f"{kept.name} could not be started ({error.strerror or 'no reason given'})")
 
     def _mourn(self, kept: _Kept, reason: str) -> None:
         now_s = time.monotonic()

@@ -21,7 +21,7 @@ from slides.opening import open_slide
 from slides.scaling import read_scaled
 from tiler.building import build
 from tiler.live import LiveTiles
-from tiler.pyramid import Pyramid, cut
+from tiler.pyramid import Pyramid
 
 
 def shown(stream: bytes) -> Pixels:
@@ -30,8 +30,8 @@ def shown(stream: bytes) -> Pixels:
 
 def pair(name: str, folder: Path) -> tuple[LiveTiles, Pyramid]:
     made = LAYOUTS[name][0](folder)
-    with open_slide(made.path) as slide:
-        build(slide, folder / "pyramid")
+    with open_slide(made.path) as slide, (folder / "pyramid").open("w+b") as file:
+        build(slide, file)
     return LiveTiles(open_slide(made.path)), Pyramid(folder / "pyramid")
 
 
@@ -88,7 +88,7 @@ def test_cut_and_missing_tiles(tmp_path: Path) -> None:
     for halvings in range(grid.last_level + 1):
         last = grid.columns(halvings) - 1, grid.rows(halvings) - 1
         region = grid.region(halvings, *last)
-        assert shown(cut(live, halvings, *last)).shape[:2] == (region.height, region.width)
+        assert shown(live.cut(halvings, *last)).shape[:2] == (region.height, region.width)
         for column, row in ((-1, 0), (0, -1), (grid.columns(halvings), 0), (0, grid.rows(halvings))):
             with pytest.raises(OutsideSlide, match=f"column {column}, row {row} was asked for"):
                 live.tile(halvings, column, row)
@@ -125,8 +125,8 @@ def test_the_cache_keeps_its_budget(tmp_path: Path) -> None:
 
 def test_a_level_whose_first_tile_is_empty_keeps_its_colours(tmp_path: Path) -> None:
     made = write_aperio(tmp_path / "slide", picture(1000, 700), codings.RGB, sparse=frozenset({0}))
-    with open_slide(made.path) as slide:
-        build(slide, tmp_path / "pyramid")
+    with open_slide(made.path) as slide, (tmp_path / "pyramid").open("w+b") as file:
+        build(slide, file)
     live, pyramid = LiveTiles(open_slide(made.path)), Pyramid(tmp_path / "pyramid")
     for column in range(3):
         assert np.array_equal(shown(live.tile(0, column, 1)), shown(pyramid.tile(0, column, 1)))
@@ -138,12 +138,12 @@ def test_a_level_whose_first_tile_is_empty_keeps_its_colours(tmp_path: Path) -> 
 @pytest.mark.parametrize("coding", [codings.YCBCR_420, codings.DEFLATE], ids=["passed through", "encoded again"])
 def test_every_tile_carries_the_profile_before_and_after(coding: codings.Coding, tmp_path: Path) -> None:
     made = write_generic(tmp_path / "slide", picture(900, 700), coding, factors=(1,), profile=PROFILE)
-    with open_slide(made.path) as slide:
-        build(slide, tmp_path / "pyramid")
+    with open_slide(made.path) as slide, (tmp_path / "pyramid").open("w+b") as file:
+        build(slide, file)
     for tiles in (LiveTiles(open_slide(made.path)), Pyramid(tmp_path / "pyramid")):
         for halvings in range(tiles.grid.last_level + 1):
             assert PROFILE in tiles.tile(halvings, 0, 0), halvings
-        assert PROFILE in cut(tiles, 0, tiles.grid.columns(0) - 1, tiles.grid.rows(0) - 1)
+        assert PROFILE in tiles.cut(0, tiles.grid.columns(0) - 1, tiles.grid.rows(0) - 1)
         tiles.close()
 
 

@@ -18,15 +18,15 @@ from PIL import Image
 from slides.errors import DamagedFile, OutsideSlide
 from slides.opening import open_slide
 from tiler.building import build
-from tiler.pyramid import Pyramid, cut
+from tiler.pyramid import Pyramid
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pyramid")
     made = scanners.write_aperio(folder / "slide.svs", picture(700, 523), codings.YCBCR_420, factors=(1, 4))
-    with open_slide(made.path) as slide:
-        build(slide, folder / "pyramid")
+    with open_slide(made.path) as slide, (folder / "pyramid").open("w+b") as file:
+        build(slide, file)
     return folder / "pyramid"
 
 
@@ -42,7 +42,7 @@ def test_every_deep_zoom_level_down_to_one_pixel(path: Path) -> None:
         for row, column in itertools.product(range(grid.rows(halvings)), range(grid.columns(halvings))):
             region = grid.region(halvings, column, row)
             tile = shown(pyramid.tile(halvings, column, row))
-            part = shown(cut(pyramid, halvings, column, row))
+            part = shown(pyramid.cut(halvings, column, row))
             assert part.shape[:2] == (region.height, region.width)
             if halvings <= grid.depth:
                 assert tile.shape[:2] == (grid.tile, grid.tile), "edge tiles stay padded"
@@ -69,7 +69,7 @@ def test_levels_below_one_tile_are_the_mean_of_the_one_above(path: Path) -> None
 
 def test_whole_tiles_are_handed_on_uncut(path: Path) -> None:
     pyramid = Pyramid(path)
-    assert cut(pyramid, 0, 0, 0) == pyramid.tile(0, 0, 0)
+    assert pyramid.cut(0, 0, 0) == pyramid.tile(0, 0, 0)
     pyramid.close()
 
 
@@ -78,7 +78,7 @@ def test_tiles_that_are_not_there(path: Path) -> None:
     grid = pyramid.grid
     for halvings in range(grid.last_level + 1):
         for column, row in ((-1, 0), (0, -1), (grid.columns(halvings), 0), (0, grid.rows(halvings))):
-            for ask in (pyramid.tile, lambda *place: cut(pyramid, *place)):
+            for ask in (pyramid.tile, pyramid.cut):
                 with pytest.raises(OutsideSlide, match=f"column {column}, row {row} was asked for"):
                     ask(halvings, column, row)
     for halvings in (-1, grid.last_level + 1, 99):

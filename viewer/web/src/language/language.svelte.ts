@@ -9,6 +9,19 @@ export type Code = "sv" | "en";
 const dictionaries: Record<Code, Texts> = { sv, en };
 const locales: Record<Code, string> = { sv: "sv-SE", en: "en-GB" };
 
+/** Made once each: making one takes longer than everything else that is done for a frame of a movement. */
+const formats = new Map<string, Intl.NumberFormat>();
+
+function format(code: Code, style: "decimal" | "percent", decimals: number): Intl.NumberFormat {
+  const key = `${code} ${style} ${decimals}`;
+  let found = formats.get(key);
+  if (found === undefined) {
+    found = new Intl.NumberFormat(locales[code], { style, maximumFractionDigits: decimals });
+    formats.set(key, found);
+  }
+  return found;
+}
+
 class Language {
   code = $state<Code>(remembered("language") === "en" ? "en" : "sv");
   texts = $derived(dictionaries[this.code]);
@@ -25,14 +38,11 @@ class Language {
 
   /** `decimals` at most; noughts at the end are left out. */
   number(value: number, decimals = 0): string {
-    return new Intl.NumberFormat(locales[this.code], { maximumFractionDigits: decimals }).format(value);
+    return format(this.code, "decimal", decimals).format(value);
   }
 
   percent(share: number, decimals = 0): string {
-    return new Intl.NumberFormat(locales[this.code], {
-      style: "percent",
-      maximumFractionDigits: decimals,
-    }).format(share);
+    return format(this.code, "percent", decimals).format(share);
   }
 
   /** 3 significant digits and an SI prefix, as file managers and scanners count. */

@@ -3,6 +3,7 @@
 import OpenSeadragon from "openseadragon";
 import type { Viewing } from "../api/client";
 import { LARGEST_ZOOM } from "./magnification";
+import { Neighbours } from "./neighbours";
 import { turned, type View } from "./view";
 
 export type Watcher = {
@@ -32,6 +33,28 @@ const MOVEMENT_S = 0.25;
 const STEP = 0.12;
 const FIELD = 0.9;
 
+/**
+ * Least share of its size at which a level is drawn; a coarser one, up to 1.1 times enlarged, does below.
+ *
+ * At one half, as OpenSeadragon has it, every other objective (20x on a slide of 40x) would be drawn from the
+ * next finer level at half its size: four times the tiles for a picture that the level itself shows 1:1.
+ */
+const LEAST_SHARE = 0.55;
+
+/** Requests handed to the browser at a time: enough for its six connections to follow on each other. */
+const REQUESTS = 12;
+
+/** Share of the window around it that is fetched once the view is sharp: half a window is a usual step. */
+const AROUND = 0.5;
+/** Milliseconds of rest before that. */
+const REST_MS = 150;
+
+/** Tiles kept decoded: a twenty-fourth of the computer's memory. Browsers tell 0.25 to 8 GB, some nothing. */
+function tilesKept(side: number): number {
+  const gigabytes = (navigator as { deviceMemory?: number }).deviceMemory ?? 4;
+  return Math.max(200, Math.floor((gigabytes * 2 ** 30) / 24 / (4 * side * side)));
+}
+
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Tiles extends OpenSeadragon.TileSource {
@@ -53,6 +76,23 @@ class Tiles extends OpenSeadragon.TileSource {
 
   override getTileUrl(level: number, column: number, row: number): string {
     return `${this.#folder}/${level}/${column}_${row}.jpg`;
+  }
+
+  /** Addresses of a level's tiles in a rectangle of viewport coordinates, from its middle outwards. */
+  addressesIn(area: OpenSeadragon.Rect, level: number): string[] {
+    const { x: columns, y: rows } = this.getNumTiles(level);
+    const { width, height } = this.getTileBounds(level, 0, 0);
+    const column = { from: Math.max(0, Math.floor(area.x / width)), to: Math.ceil((area.x + area.width) / width) };
+    const row = { from: Math.max(0, Math.floor(area.y / height)), to: Math.ceil((area.y + area.height) / height) };
+    const middle = area.getCenter();
+    const found: { address: string; distance: number }[] = [];
+    for (let x = column.from; x < Math.min(columns, column.to); x++) {
+      for (let y = row.from; y < Math.min(rows, row.to); y++) {
+        const distance = Math.hypot((x + 0.5) * width - middle.x, (y + 0.5) * height - middle.y);
+        found.push({ address: this.getTileUrl(level, x, y), distance });
+      }
+    }
+    return found.sort((a, b) => a.distance - b.distance).map(({ address }) => address);
   }
 }
 
@@ -87,17 +127,21 @@ export class Microscope {
   readonly #watcher: Watcher;
   readonly #smallestZoom: number;
   readonly #missing = new Set<OpenSeadragon.Tile>();
+  readonly #tiles: Tiles;
+  readonly #neighbours = new Neighbours();
+  #resting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(viewing: Viewing, { stage, minimap, start, smallestZoom }: Surroundings, watcher: Watcher) {
     this.#watcher = watcher;
     this.#smallestZoom = smallestZoom;
+    this.#tiles = new Tiles(viewing);
     const viewer = OpenSeadragon({
       element: stage,
       // Never WebGL: 6.1.1 finds a tile's texture by truncating an interpolated number, and where a
       // renderer interpolates 5 as 4.9999, tissue from elsewhere appears in the tile's place. Seen with
       // SwiftShader on turned slides; the canvas also shows equal pixels on every computer.
       drawer: "canvas",
-      tileSources: new Tiles(viewing),
+      tileSources: this.#tiles,
       // As <img>, so that embedded colour profiles apply.
       loadTilesWithAjax: false,
       tileRetryMax: 2,
@@ -112,7 +156,12 @@ export class Microscope {
       animationTime: calm.matches ? 0 : MOVEMENT_S,
       springStiffness: 8,
       zoomPerScroll: 1.25,
-      maxTilesPerFrame: 4,
+      minPixelRatio: LEAST_SHARE,
+      // All that a view needs in its first frame, nearest to the middle first: on a slow computer every
+      // further frame is time in which the line idles.
+      maxTilesPerFrame: 100,
+      imageLoaderLimit: REQUESTS,
+      maxImageCacheCount: tilesKept(viewing.tile_size),
       tabIndex: -1,
       showNavigationControl: false,
       showNavigator: true,
@@ -135,6 +184,7 @@ export class Microscope {
       else this.show(start);
       viewer.world.getItemAt(0).addHandler("fully-loaded-change", (event) => {
         watcher.sharp(event.fullyLoaded);
+        this.#rest();
       });
       this.#tell();
       watcher.rested(this.view);
@@ -143,16 +193,26 @@ export class Microscope {
     viewer.addHandler("resize", () => this.#limit());
     viewer.addHandler("viewport-change", () => this.#tell());
     viewer.addHandler("animation", () => this.#tell());
+    // What was asked for but not begun may lie outside by now; what is still wanted is asked for anew.
+    const turnAway = (): void => {
+      viewer.imageLoader.clear();
+      this.#neighbours.stop();
+      clearTimeout(this.#resting);
+    };
+    viewer.addHandler("pan", turnAway);
+    viewer.addHandler("zoom", turnAway);
     viewer.addHandler("rotate", () => this.#tell());
     viewer.addHandler("animation-finish", () => {
       this.#tell();
       watcher.rested(this.view);
+      this.#rest();
     });
     viewer.addHandler("tile-load-failed", ({ tile }) => {
       this.#missing.add(tile);
       watcher.missing(this.#missing.size);
     });
     viewer.addHandler("tile-loaded", ({ tile }) => {
+      this.#neighbours.know(tile.getUrl());
       if (this.#missing.delete(tile)) watcher.missing(this.#missing.size);
     });
     // Keys are the page's business: one list of shortcuts, one switch for them.
@@ -239,6 +299,8 @@ export class Microscope {
   }
 
   destroy(): void {
+    clearTimeout(this.#resting);
+    this.#neighbours.stop();
     this.#viewer.destroy();
   }
 
@@ -248,6 +310,21 @@ export class Microscope {
     const from = viewport.getRotation(false);
     const turn = turned(degrees - from + 180) - 180;
     viewport.rotateTo(from + turn, undefined, immediately);
+  }
+
+  /** Fetch what lies around, once everything in view is there and the view stays. */
+  #rest(): void {
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => {
+      if (!this.#open || !this.#image.getFullyLoaded()) return;
+      const area = this.#viewer.viewport.getBounds();
+      area.x -= area.width * AROUND;
+      area.y -= area.height * AROUND;
+      area.width *= 1 + 2 * AROUND;
+      area.height *= 1 + 2 * AROUND;
+      const level = this.#tiles.maxLevel + Math.floor(Math.log2(this.view.zoom / LEAST_SHARE));
+      this.#neighbours.fetch(this.#tiles.addressesIn(area.getBoundingBox(), Math.min(level, this.#tiles.maxLevel)));
+    }, REST_MS);
   }
 
   #limit(): void {

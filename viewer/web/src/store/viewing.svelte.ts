@@ -17,8 +17,9 @@ class OpenViewing {
   #wanted: string | null = null;
   #checking = false;
 
-  /** Let go of what was open and open this slide. */
+  /** Let go of what was open and open this slide, unless it is open or on its way already. */
   async open(slideId: string): Promise<void> {
+    if (this.#wanted === slideId && this.obstacle === null) return;
     this.close();
     this.#wanted = slideId;
     try {
