@@ -275,6 +275,8 @@ class Chain:
             return None
         head = sample[: len(sample) - len(scan) + 2 + int.from_bytes(scan[2:4], "big")]
         interval = (side // (8 * across)) * (side // (8 * down))
+        if interval > 0xFFFF:
+            return None
         lines = head.index(frames[0]) + 5
         restart = bytes([0xFF, _DRI, 0, 4, *interval.to_bytes(2, "big")])
         return cls(head, frame.prefix + restart + head[2:lines], head[lines + 2 :], side)

@@ -100,7 +100,10 @@ def sync_folder(folder: Path) -> None:
 def _lock_new(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
     """Make something and lock it; once more if it was cleared away between the two."""
     while True:
-        handle, name = make()
+        try:
+            handle, name = make()
+        except FileNotFoundError:
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         if Path(name).exists():
             return handle, Path(name)

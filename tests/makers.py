@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,7 @@ from PIL import Image
 
 from viewer.embedded.addresses import socket_folder
 
+_T = TypeVar("_T")
 TILE = 256
 SPACING = 0.5
 
@@ -42,6 +46,12 @@ def wait_for(what: Callable[[], bool], *, within_s: float = 10.0, every_s: float
     while not what():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         time.sleep(every_s)
+
+
+def run_apart(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine in a thread of its own: the browser's tests may have a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def write_good_slide(path: Path, *, width: int = 1300, height: int = 900, seed: int = 1) -> Path:

@@ -34,6 +34,8 @@ from tiler.layout import CopiedLevel, Layout, PixelPath, lay_out
 Progress = Callable[[float], None]
 """Called now and then, from the building thread, with the share that is done, 0 to 1. May raise to stop."""
 
+_MOST_THREADS = 8
+"""However many cores there are: each thread takes memory, and one slide is not the only one."""
 _COPIED_AT_ONCE = 64
 """Tiles of a stored level in one task."""
 _BLOCK = 2
@@ -81,7 +83,7 @@ def build(slide: Slide, file: BinaryIO, *, progress: Progress | None = None, thr
         DamagedFile: a tile of the slide cannot be fetched or decoded.
         OSError: the disk is full or refuses.
     """
-    layout, count = lay_out(slide), threads or len(os.sched_getaffinity(0))
+    layout, count = lay_out(slide), threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS)
     with ThreadPoolExecutor(count) as pool:
         try:
             return _Build(slide, layout, BigTiffWriter(file), progress or (lambda share: None)).run(pool, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from array import array
 from pathlib import Path
 from typing import Protocol
 
@@ -78,9 +79,9 @@ class Pyramid(Tiles):
         except BaseException:
             self._close()
             raise
-        # Plain lists answer an index faster than arrays: this is the hottest line of the product.
-        self._offsets = [directory.offsets.tolist() for directory in self._directories]
-        self._counts = [directory.counts.tolist() for directory in self._directories]
+        # Python's arrays answer an index much faster than numpy's, in an eighth of a list's memory.
+        self._offsets = [array("Q", directory.offsets.tobytes()) for directory in self._directories]
+        self._counts = [array("I", directory.counts.tobytes()) for directory in self._directories]
         self._shapes = [(self.grid.columns(h), self.grid.rows(h)) for h in range(self.grid.depth + 1)]
 
     def _check(self) -> None:

@@ -47,7 +47,9 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     engine = connect(settings.database_url)
     storage, make = Storage(settings.data), sessions(engine)
     sandbox = Sandbox()
-    live = LiveViewings(make, storage, sandbox, cookie=cookie_name(settings))
+    # Connections of its own, so that rights end in time however busy the others are.
+    rights = connect(settings.database_url, connections=2)
+    live = LiveViewings(sessions(rights), storage, sandbox, cookie=cookie_name(settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +63,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         sandbox.close()
+        rights.dispose()
         engine.dispose()
 
     app = FastAPI(

@@ -51,6 +51,18 @@ def _refuse(sentence: str, *, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _require_safe_role(database_url: str) -> None:
+    from cases.database import UnsafeRole, connect, require_safe_role
+
+    engine = connect(database_url, connections=1)
+    try:
+        require_safe_role(engine)
+    except UnsafeRole as error:
+        _refuse(str(error), code=1)
+    finally:
+        engine.dispose()
+
+
 @app.command()
 def up(
     data: DataFolder = _DATA,
@@ -233,20 +245,12 @@ def work(
 
     A worker of its own for "verification" keeps slides opening while others build pyramids.
     """
-    from cases.database import UnsafeRole, connect, require_safe_role
     from worker.app import create_app
     from worker.settings import WorkerSettings
 
     configure_logs()
     settings = WorkerSettings()
-    engine = connect(settings.database_url, connections=1)
-    try:
-        require_safe_role(engine)
-    except UnsafeRole as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from error
-    finally:
-        engine.dispose()
+    _require_safe_role(settings.database_url)
     create_app(settings).worker_main(
         [
             "worker",
@@ -271,6 +275,7 @@ def schedule() -> None:
 
     configure_logs()
     settings = WorkerSettings()
+    _require_safe_role(settings.database_url)
     make = sessions(connect(settings.database_url, connections=1))
     Sweeper(create_app(settings), make, Storage(settings.data)).keep_sweeping()
 

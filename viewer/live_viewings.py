@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
 from sqlalchemy.orm import Session, sessionmaker
-from starlette.concurrency import run_in_threadpool
 
 from cases.access.sessions import digest_token
 from cases.database import transaction
@@ -69,7 +69,11 @@ class Shown:
     def renew(self, viewing: LiveViewing, looked: float) -> None:
         """Take over what the database says now."""
         self.viewing, self.looked = viewing, looked
-        self.source = f"{viewing.slide_image_id}-{'pyramid' if viewing.has_pyramid else 'original'}"
+        self.source = _name(viewing.slide_image_id, has_pyramid=viewing.has_pyramid)
+
+
+def _name(slide_image_id: uuid.UUID, *, has_pyramid: bool) -> str:
+    return f"{slide_image_id}-{'pyramid' if has_pyramid else 'original'}"
 
 
 class LiveViewings:
@@ -92,6 +96,8 @@ class LiveViewings:
         self._asking: asyncio.Task[None] | None = None
         self._tiles: OrderedDict[str, Tiles] = OrderedDict()
         self._opening: dict[str, asyncio.Task[Tiles]] = {}
+        # Threads of their own: what ends rights must not stand in line behind a disk that hangs.
+        self._asking_now, self._opening_now = CapacityLimiter(2), CapacityLimiter(8)
 
     def known(self, viewing_id: str, cookies: bytes, now: float) -> Shown | None:
         """The viewing if this process knows it to hold and the session's cookie is there. Waits for nothing.
@@ -131,7 +137,7 @@ class LiveViewings:
             asked, self._unasked = self._unasked, []
             now = time.monotonic()
             try:
-                found = await run_in_threadpool(self._find, asked)
+                found = await to_thread.run_sync(self._find, asked, limiter=self._asking_now)
             except Exception as error:
                 for viewing_id in asked:
                     self._waiting.pop(viewing_id).set_exception(error)
@@ -154,7 +160,7 @@ class LiveViewings:
         now = time.monotonic()
         present = dict(self._live)
         wanted = [viewing_id for viewing_id, shown in present.items() if now - shown.last_tile < FORGET]
-        found = await run_in_threadpool(self._find, wanted) if wanted else {}
+        found = await to_thread.run_sync(self._find, wanted, limiter=self._asking_now) if wanted else {}
         for viewing_id, shown in present.items():
             if viewing_id in found:
                 shown.renew(found[viewing_id], now)
@@ -186,9 +192,13 @@ class LiveViewings:
         source = shown.source
         opening = self._opening.get(source)
         if opening is None:
-            opening = self._opening[source] = asyncio.create_task(run_in_threadpool(self._open, shown.viewing))
+            opening = self._opening[source] = asyncio.create_task(
+                to_thread.run_sync(self._open, shown.viewing, limiter=self._opening_now)
+            )
             opening.add_done_callback(lambda _: self._opening.pop(source))
         tiles = await asyncio.shield(opening)
+        if shown.viewing.has_pyramid:
+            self._tiles.pop(_name(shown.viewing.slide_image_id, has_pyramid=False), None)
         self._tiles[source] = tiles
         self._tiles.move_to_end(source)
         while len(self._tiles) > OPEN_SLIDES:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slides.errors import SlideError
 from tiler.descriptor import MEDIA_TYPE, describe
-from tiler.pyramid import Tiles
+from tiler.pyramid import Pyramid, Tiles
 from viewer.headers import HEADERS, SecurityHeaders
 from viewer.live_viewings import LiveViewings, Shown
 from viewer.problems import explain, problem
@@ -133,7 +133,7 @@ class TileServer:
         halvings = tiles.grid.halvings(level)
         tiles.grid.index(halvings, column, row)
         made = partial(tiles.cut if cutting else tiles.tile, halvings, column, row)
-        stored = not cutting and halvings <= tiles.grid.depth
+        stored = isinstance(tiles, Pyramid) and not cutting and halvings <= tiles.grid.depth
         return await to_thread.run_sync(made, limiter=self._reading if stored else self._computing)
 
     def _tell_right(self, shown: Shown | None) -> Response:

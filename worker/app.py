@@ -6,9 +6,7 @@ found by its lease, not by redelivery, which with Redis may come an hour late or
 
 from __future__ import annotations
 
-import ctypes
-import signal
-import sys
+import os
 import uuid
 from functools import cached_property
 from typing import Any
@@ -18,6 +16,7 @@ from celery.signals import worker_process_init
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import connect, sessions
+from worker.confinement import die_with_parent
 from worker.preparation import Preparation
 from worker.queues import PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring
 from worker.sandbox import Sandbox
@@ -71,14 +70,10 @@ def create_app(settings: WorkerSettings) -> Celery:
         if process.preparation.advance(uuid.UUID(slide_id)):
             ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)
 
-    # Celery keeps its listeners weakly; the application keeps this one.
-    app.warm_up = lambda **_: process.sandbox.warm()  # type: ignore[attr-defined]
-    worker_process_init.connect(app.warm_up)  # type: ignore[attr-defined]
+    def begin(**_: Any) -> None:
+        """In each pool process: do not outlive a worker that was killed, and have readers at hand."""
+        die_with_parent(os.getppid())
+        process.sandbox.warm()
+
+    worker_process_init.connect(begin, weak=False)
     return app
-
-
-@worker_process_init.connect
-def die_with_parent(**_: Any) -> None:
-    """In each pool process: do not outlive a worker that was killed. Linux only; prctl(2), PR_SET_PDEATHSIG."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, LifoQueue
+from threading import BoundedSemaphore
 from typing import Any
 
 from slides.errors import DamagedFile, SlideError
@@ -15,9 +16,12 @@ from tiler.grid import Grid
 from tiler.pyramid import Pyramid, Tiles
 from worker.sandbox import TILE_S, Child, Sandbox
 
+CHILDREN = 2
+"""That make tiles of one slide at the same time."""
+
 
 class ConfinedTiles(Tiles):
-    """Tiles made by confined children, as many as are asked for tiles at once; a child that dies costs one tile.
+    """Tiles made by confined children; a child that dies costs one tile.
 
     Args:
         sandbox: that forks them.
@@ -31,12 +35,13 @@ class ConfinedTiles(Tiles):
     def __init__(self, sandbox: Sandbox, job: str, path: Path) -> None:
         self._sandbox, self._job, self._path = sandbox, job, path
         self._idle: LifoQueue[Child] = LifoQueue()
+        self._places = BoundedSemaphore(CHILDREN)
         # Whoever still waits for a tile gets it; the children end when nobody holds the tiles, or by close().
         self._close = weakref.finalize(self, _leave_all, self._idle)
         child, said, profile = self._open()
         try:
             self.grid = Grid(Size(int(said["width"]), int(said["height"])), int(said["tile"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             child.end()
             raise DamagedFile("Reading this file gave no sense. Export the slide again.") from error
         self.profile = profile if said.get("profile") else None
@@ -46,7 +51,7 @@ class ConfinedTiles(Tiles):
         child = self._sandbox.child(self._job, self._path)
         try:
             said, blobs = child.wait(TILE_S)
-            return child, said, blobs[0]
+            return child, dict(said), b"".join(blobs)
         except BaseException:
             child.end()
             raise
@@ -60,21 +65,28 @@ class ConfinedTiles(Tiles):
         return self._ask(halvings, column, row, cut=True)
 
     def _ask(self, halvings: int, column: int, row: int, *, cut: bool) -> bytes:
+        with self._places:
+            return self._ask_one(halvings, column, row, cut=cut)
+
+    def _ask_one(self, halvings: int, column: int, row: int, *, cut: bool) -> bytes:
         try:
             child = self._idle.get_nowait()
         except Empty:
             child = self._open()[0]
         try:
             wanted = {"halvings": halvings, "column": column, "row": row, "cut": cut}
-            stream = child.ask(wanted, patience_s=TILE_S)[1][0]
+            blobs = child.ask(wanted, patience_s=TILE_S)[1]
         except SlideError:
             self._give_back(child)
             raise
         except BaseException:
             child.end()
             raise
+        if len(blobs) != 1:
+            child.end()
+            raise DamagedFile("Reading this file gave no sense. Export the slide again.")
         self._give_back(child)
-        return stream
+        return blobs[0]
 
     def _give_back(self, child: Child) -> None:
         if not child.ended:

@@ -1,8 +1,8 @@
 """What a process may still do that reads strangers' files: compute, read one slide, answer. Linux.
 
 Three walls of the kernel, none of which needs privileges: resource limits; a seccomp filter that refuses sockets,
-new programs, new processes and reaching into other processes; and Landlock, which leaves only some folders to read
-and none to write. What was open before stays usable: that is how results come out.
+new programs, new processes, signals to others and changing the rights of files; and Landlock, which leaves only some
+folders to read and none to write. What was open before stays usable: that is how results come out.
 
 Source: setrlimit(2), seccomp(2), landlock(7), the kernel's syscall tables.
 """
@@ -38,6 +38,9 @@ _REFUSED = {
     "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438),
     "kill": (62, 129),
+    "tkill": (200, 130),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
     "io_uring_setup": (425, 425),
     "bpf": (321, 280),
@@ -49,10 +52,27 @@ _REFUSED = {
     "setns": (308, 268),
     "mount": (165, 40),
     "prlimit64": (302, 261),
+    "memfd_create": (319, 279),
+    "request_key": (249, 218),
+    "truncate": (76, 45),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "utimensat": (280, 88),
 }
 """Calls that answer EPERM, with their numbers on x86-64 and on 64-bit ARM."""
-_MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}
-"""Column in the table, the audit architecture, and the number of clone."""
+_REFUSED_X86 = (57, 58, 90, 92, 94, 132, 235)
+"""fork, vfork, chmod, chown, lchown, utime, utimes: calls that 64-bit ARM does not have."""
+_MACHINES = {"x86_64": (0, 0xC000003E, 56, 234), "aarch64": (1, 0xC00000B7, 220, 131)}
+"""Column in the table, the audit architecture, and the numbers of clone and tgkill."""
 _CLONE3 = 435
 _CLONE_THREAD = 0x10000
 _X32 = 0x40000000
@@ -64,7 +84,7 @@ class Limits:
     """How much a confined process may use.
 
     Attributes:
-        memory_bytes: of data, threads' stacks and arenas as far as they are written to.
+        memory_bytes: of data, with the whole stack of each thread, 8 MiB.
         cpu_s: seconds of all its threads together.
         file_bytes: up to which it may write a file.
         open_files: at a time.
@@ -142,7 +162,7 @@ def _restrict_files(readable: Iterable[Path]) -> None:
 def _restrict_calls() -> None:
     if platform.machine() not in _MACHINES:
         return
-    column, architecture, clone = _MACHINES[platform.machine()]
+    column, architecture, clone, signal_thread = _MACHINES[platform.machine()]
     load, jump_equal, jump_at_least, jump_set, answer = 0x20, 0x15, 0x35, 0x45, 0x06
     number, architecture_at, first_argument = 0, 4, 16
 
@@ -166,11 +186,16 @@ def _restrict_calls() -> None:
         instruction(answer, refuse),
         instruction(load, number),
     ]
-    for numbers in _REFUSED.values():
-        program += [instruction(jump_equal, numbers[column], 0, 1), instruction(answer, refuse)]
-    if column == 0:
-        for fork in (57, 58):
-            program += [instruction(jump_equal, fork, 0, 1), instruction(answer, refuse)]
+    # A process may end itself by a signal, as abort(3) does, and nobody else.
+    program += [
+        instruction(jump_equal, signal_thread, 0, 4),
+        instruction(load, first_argument),
+        instruction(jump_equal, os.getpid(), 1, 0),
+        instruction(answer, refuse),
+        instruction(answer, _ALLOW),
+    ]
+    for refused in (*(numbers[column] for numbers in _REFUSED.values()), *(() if column else _REFUSED_X86)):
+        program += [instruction(jump_equal, refused, 0, 1), instruction(answer, refuse)]
     program.append(instruction(answer, _ALLOW))
     code = ctypes.create_string_buffer(b"".join(program), 8 * len(program))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import socket
@@ -40,7 +41,7 @@ COMMAND = struct.Struct("<4sq")
 """What the template is told, and what it answers: a word and a number."""
 _LENGTHS = struct.Struct("<II")
 _OVER_LIMIT = (errno.EFBIG, errno.EMFILE, errno.ENOMEM)
-_PARTING_S = 2.0
+_PARTING_S = 0.3
 _LONGEST = 256 << 20
 """Bytes of one frame; a computed tile has some thousand."""
 
@@ -59,28 +60,39 @@ def send(channel: socket.socket, frame: Frame, *blobs: bytes, files: Sequence[in
     channel.sendall(b"".join([text, *blobs]))
 
 
-def receive(channel: socket.socket) -> tuple[Frame, list[bytes], list[int]]:
+def receive(channel: socket.socket, *, deadline: float = math.inf) -> tuple[Frame, list[bytes], list[int]]:
     """The next frame, its bytes, and descriptors that came with it.
+
+    Args:
+        deadline: by the monotonic clock, until which all of it must be there; needs a channel with a time-out.
 
     Raises:
         EOFError: the other side is gone, or does not keep to the rules.
+        TimeoutError: the deadline passed.
     """
     head, files, _, _ = socket.recv_fds(channel, _LENGTHS.size, 1)
-    length, extent = _LENGTHS.unpack(head + _read(channel, _LENGTHS.size - len(head)))
+    length, extent = _LENGTHS.unpack(head + _read(channel, _LENGTHS.size - len(head), deadline))
     if length + extent > _LONGEST:
         raise EOFError("a frame is too long")
-    frame = json.loads(_read(channel, length))
-    behind, at, blobs = _read(channel, extent), 0, []
+    frame = json.loads(_read(channel, length, deadline))
+    behind, at, blobs = _read(channel, extent, deadline), 0, []
     for count in frame.pop("blobs"):
         blobs.append(behind[at : at + count])
         at += count
+    if at != extent:
+        raise EOFError("a frame does not hold what it says")
     return frame, blobs, files
 
 
-def _read(channel: socket.socket, count: int) -> bytes:
+def _read(channel: socket.socket, count: int, deadline: float) -> bytes:
     parts = []
     while count:
-        part = channel.recv(min(count, 1 << 20))
+        try:
+            part = channel.recv(min(count, 1 << 20))
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                raise
+            continue
         if not part:
             raise EOFError("the other side is gone")
         parts.append(part)
@@ -94,12 +106,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = socket.socket(fileno=os.dup(0))
-    template = os.getpid()
+    # What children inherit must not be the way to order others about.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    template, lingering = os.getpid(), set[int]()
     while True:
         message, files, _, _ = socket.recv_fds(control, COMMAND.size, 1)
         if len(message) < COMMAND.size:
             return
         word, number = COMMAND.unpack(message)
+        lingering -= {child for child in lingering if os.waitpid(child, os.WNOHANG)[0]}
         if word == b"fork":
             number = os.fork()
             if number == 0:
@@ -109,14 +124,14 @@ def main() -> None:
                 os._exit(0)
             os.close(files[0])
         else:
-            number = _end(number)
+            number = _end(number, lingering)
         try:
             control.sendall(COMMAND.pack(word, number))
         except OSError:
             return
 
 
-def _end(child: int) -> int:
+def _end(child: int, lingering: set[int]) -> int:
     """Kill a child. Returns its status, or -1 when it does not go: nobody waits for one that hangs in a disk."""
     os.kill(child, signal.SIGKILL)
     deadline = time.monotonic() + _PARTING_S
@@ -125,6 +140,7 @@ def _end(child: int) -> int:
         if found:
             return status
         if time.monotonic() > deadline:
+            lingering.add(child)
             return -1
         time.sleep(0.002)
 
@@ -133,7 +149,9 @@ def _work(channel: socket.socket) -> None:
     """In the child: shut in, do one job, answer."""
     job, _, files = receive(channel)
     original = Path(job["original"])
-    confine(Limits(**job["limits"]), readable=(original if original.is_dir() else original.parent, *_program()))
+    # A slide may be several files in a folder of its own; a pyramid is one among others.
+    alone = original.is_dir() or job["job"] == "show pyramid"
+    confine(Limits(**job["limits"]), readable=(original if alone else original.parent, *_program()))
     try:
         _JOBS[job["job"]](channel, original, files)
     except Exception as error:
@@ -144,9 +162,10 @@ def _explain(error: Exception) -> Frame:
     """What went wrong, as the other side needs it: a finding about the file, or a disk that refuses."""
     if isinstance(error, SlideError):
         return {"wrong": error.code, "sentence": str(error)}
-    if isinstance(error, OSError) and error.errno not in _OVER_LIMIT:
-        return {"errno": error.errno or 0}
-    if isinstance(error, (OSError, MemoryError)):
+    refused = error.errno if isinstance(error, OSError) else None
+    if refused is not None and refused not in _OVER_LIMIT:
+        return {"errno": refused}
+    if refused is not None or isinstance(error, MemoryError):
         found = "takes more room, memory or open files than any slide needs"
     else:
         # A fault of ours that this file brought to light. Its message may quote the file; where it arose does not.
@@ -180,7 +199,7 @@ def _check(channel: socket.socket, original: Path, files: list[int]) -> None:
         "spacing_x": stated.spacing.x if stated.spacing else None,
         "spacing_y": stated.spacing.y if stated.spacing else None,
         "objective": stated.objective,
-        "scanner": stated.scanner,
+        "scanner": "".join(filter(str.isprintable, stated.scanner)) if stated.scanner else None,
         "scanned_at": stated.scanned_at.isoformat() if stated.scanned_at else None,
         "colour_profile": judge(stated.icc_profile),
         "has_thumbnail": True,
@@ -234,11 +253,13 @@ def _try_walls(channel: socket.socket, original: Path, files: list[int]) -> None
             return False
         return True
 
-    outside = Path("/proc/1/comm")
+    outside, mode = Path("/proc/1/comm"), original.stat().st_mode & 0o777
     walls = {
         "network": not works(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
         "programs": not works(lambda: os.posix_spawn("/bin/true", ["true"], {})),
         "files": not works(outside.read_bytes),
+        "rights of files": not works(lambda: original.chmod(mode)),
+        "signals": not works(lambda: os.kill(os.getppid(), 0)),
     }
     send(channel, {"done": walls})
 

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.database import transaction
@@ -37,6 +38,9 @@ from worker.storage import Storage
 
 PAUSE = timedelta(seconds=30)
 """Before a step is tried again that failed for want of disk space or another fault of the machine."""
+
+FIRST_PAUSE = timedelta(seconds=5)
+"""Before a step is begun again that was ended from outside; doubled each time."""
 
 log = structlog.get_logger()
 
@@ -85,6 +89,12 @@ class Preparation:
             log.warning("storage refused", slide=str(slide_id), error=error.strerror)
             sentence = f"The storage refused ({error.strerror or 'no reason given'}); it is tried again by itself."
             self._postpone(slide_id, holder, "STORAGE_REFUSED", sentence)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: nothing can be written down
+        except Exception:
+            log.exception("preparation failed", slide=str(slide_id))
+            sentence = "Something went wrong on our side; it has been logged. It is tried again by itself."
+            self._postpone(slide_id, holder, "PREPARATION_FAILED", sentence, attempt=True)
         return False
 
     def _is_whole(self, slide: SlideImage) -> bool:
@@ -129,7 +139,8 @@ class Preparation:
     ) -> None:
         with suppress(LeaseLost), transaction(self._make) as session:
             taken = take_back(session, slide_id, holder=holder)
-            give_back(taken, after=timedelta() if attempt else PAUSE, code=code, sentence=sentence, attempt=attempt)
+            after = FIRST_PAUSE * 2**taken.attempts if attempt else PAUSE
+            give_back(taken, after=after, code=code, sentence=sentence, attempt=attempt)
 
     def _settle(self, slide_id: uuid.UUID, holder: uuid.UUID, *, code: str, sentence: str) -> None:
         """Write down that a slide is not sound, or that only its pyramid is impossible."""

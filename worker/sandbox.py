@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, NoReturn, Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from cases.records.slide_images import SlideFacts
-from slides.errors import DamagedFile, OutsideSlide, SlideError
+from slides.errors import DamagedFile, EmptyFile, OutsideSlide, UnsupportedFile
 from tiler.building import Built
 from worker.confinement import Limits
 from worker.parsing import COMMAND, Frame, receive, send
@@ -36,24 +36,17 @@ _LOOK = 0.5
 _INNOCENT = (signal.SIGKILL, signal.SIGTERM)
 """Signals that come from outside: an operator, a stop, a machine short of memory."""
 
+_WRONG = {kind.code: kind for kind in (UnsupportedFile, EmptyFile, DamagedFile, OutsideSlide)}
+_NO_SENSE = "Reading this file gave no sense. Export the slide again."
+_ANSWER_S = 10.0
+"""Seconds after which a template that does not answer is replaced."""
+
 _T = TypeVar("_T")
 Progress = Callable[[float], None]
 
 
 class Crashed(Exception):
     """A child was ended from outside before its job was; the slide may have nothing to do with it."""
-
-
-class Refused(SlideError):
-    """What a confined process found wrong with a slide.
-
-    Attributes:
-        code: of the error as the child knew it.
-    """
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -98,6 +91,8 @@ class Sandbox:
         with self.child("check", original) as child:
             said, blobs = child.wait(CHECKING_S, progress)
             facts = _trust(SlideFacts, said)
+            if len(blobs) != 1 + facts.has_macro:
+                raise DamagedFile(_NO_SENSE)
             return Checked(facts, blobs[0], blobs[1] if facts.has_macro else None)
 
     def build(self, original: Path, file: BinaryIO, *, progress: Progress = lambda share: None) -> Built:
@@ -119,25 +114,34 @@ class Sandbox:
             return _trust(dict[str, bool], child.wait(CHECKING_S)[0])
 
     def child(self, job: str, path: Path, file: BinaryIO | None = None) -> Child:
-        """Fork a child and give it a job. Raises Crashed when that fails twice."""
-        for last in (False, True):
-            ours, theirs = socket.socketpair()
-            with theirs:
-                try:
-                    with self._lock:
-                        template = self._warm()
-                        pid = self._exchange(b"fork", 0, theirs)
-                    send(
-                        ours,
-                        {"job": job, "original": str(path), "limits": asdict(self.limits)},
-                        files=[file.fileno()] if file else [],
-                    )
-                    return Child(self, template, pid, ours)
-                except OSError as error:
-                    ours.close()
-                    if last:
-                        raise Crashed("The process that reads slides cannot be started.") from error
-        raise AssertionError
+        """Fork a child and give it a job.
+
+        Raises:
+            OSError: that failed twice; the machine lacks something.
+        """
+        try:
+            return self._fork(job, path, file)
+        except OSError:
+            # The template had ended, which shows only when it is asked.
+            return self._fork(job, path, file)
+
+    def _fork(self, job: str, path: Path, file: BinaryIO | None) -> Child:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                with self._lock:
+                    template = self._warm()
+                    child = Child(self, template, self._exchange(b"fork", 0, theirs), ours)
+            except OSError:
+                ours.close()
+                raise
+        task = {"job": job, "original": str(path), "limits": asdict(self.limits)}
+        try:
+            send(ours, task, files=[file.fileno()] if file else [])
+        except OSError:
+            child.end()
+            raise
+        return child
 
     def end(self, template: subprocess.Popen[bytes], pid: int) -> int | None:
         """End a child. Returns its status as waitpid(2) gives it; None when nobody knows."""
@@ -194,6 +198,7 @@ class Sandbox:
         if self._control is not None:
             self._control.close()
         if self._template is not None:
+            self._template.kill()
             self._template.wait()
         self._control = self._template = None
 
@@ -233,40 +238,33 @@ class Child:
         deadline, share = time.monotonic() + patience_s, 0.0
         while True:
             progress(share)
+            if time.monotonic() > deadline:
+                self.end()
+                raise Crashed(f"Reading the slide took longer than {patience_s:.0f} s.")
             try:
-                # The child's first byte is waited for in short steps, the rest of its frame is there at once.
+                # For the first byte in short steps, since somebody may no longer want it.
                 if not self._channel.recv(1, socket.MSG_PEEK):
-                    self._mourn()
-                self._channel.settimeout(TILE_S)
-                frame, blobs, _ = receive(self._channel)
-                self._channel.settimeout(_LOOK)
+                    raise EOFError
+                frame, blobs, _ = receive(self._channel, deadline=deadline)
+                said = _understand(frame)
             except TimeoutError:
-                if time.monotonic() > deadline:
-                    self.end()
-                    raise Refused(
-                        "DAMAGED_FILE",
-                        f"Reading this file took longer than {patience_s:.0f} s. Export the slide again.",
-                    ) from None
                 continue
-            except (EOFError, OSError, ValueError, KeyError, TypeError):
+            except Exception:
+                # Gone, or taken over by what it read: what it says makes no sense.
                 self._mourn()
-            if "share" in frame:
-                share = float(frame["share"])
-            elif "wrong" in frame:
-                kind = OutsideSlide if frame["wrong"] == OutsideSlide.code else None
-                raise kind(frame["sentence"]) if kind else Refused(str(frame["wrong"]), str(frame["sentence"]))
-            elif "errno" in frame:
-                raise OSError(int(frame["errno"]), os.strerror(int(frame["errno"])))
-            else:
+            if isinstance(said, Exception):
+                raise said
+            if said is None:
                 return frame.get("done"), blobs
+            share = said
 
-    def _mourn(self) -> None:
+    def _mourn(self) -> NoReturn:
         """The child is gone, or makes no sense: say what that means."""
         status = self.end()
         if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _INNOCENT):
             raise Crashed("The process that was reading the slide was ended from outside.")
         how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "an error"
-        raise Refused(DamagedFile.code, f"Reading this file ended the program that reads it ({how}). Export it again.")
+        raise DamagedFile(f"Reading this file ended the program that reads it ({how}). Export it again.")
 
     def end(self) -> int | None:
         """End the process. Returns its status as waitpid(2) gives it; None when nobody knows."""
@@ -291,11 +289,23 @@ class Child:
         self.end()
 
 
+def _understand(frame: Frame) -> float | Exception | None:
+    """What a frame says: how far the work is, what went wrong, or None for an answer. Raises when it makes no sense."""
+    if "share" in frame:
+        return min(1.0, max(0.0, float(frame["share"])))
+    if "wrong" in frame:
+        return _WRONG.get(frame["wrong"], DamagedFile)(str(frame["sentence"]))
+    if "errno" in frame:
+        return OSError(int(frame["errno"]), os.strerror(int(frame["errno"])))
+    return None
+
+
 def _start_template() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     with theirs:
         # No passwords, and one thread, so that the template may fork.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SAMSYN_", "PG"))}
+        ours.settimeout(_ANSWER_S)
         environment = {**inherited, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         return ours, subprocess.Popen(
             [sys.executable, "-m", "worker.parsing"], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
@@ -307,4 +317,4 @@ def _trust(kind: type[_T], said: object) -> _T:
     try:
         return TypeAdapter(kind).validate_python(said)
     except ValidationError as error:
-        raise DamagedFile("Reading this file gave no sense. Export the slide again.") from error
+        raise DamagedFile(_NO_SENSE) from error

@@ -59,22 +59,21 @@ class Sweeper:
             time.sleep(EVERY)
 
     def sweep(self) -> int:
-        """Clear away what killed writers left, register what was archived without a row, ring for what is due.
+        """Ring for what is due, clear away what killed writers left, register what was archived without a row.
 
         Returns:
             How many rows were rung for.
         """
+        rung = 0
+        for queue, statuses in _STEPS.items():
+            # While messages wait, those are the due rows; but for what was begun and never finished.
+            busy = waiting(self._app, queue) > 0
+            with transaction(self._make) as session:
+                due = find_due(session, *statuses, begun=busy)
+            rung += sum(ring(self._app, slide_id, queue=queue) for slide_id in due)
         for folder in self._storage.unfinished():
             clear(folder)
         self._register()
-        rung = 0
-        for queue, statuses in _STEPS.items():
-            # While messages wait, those are the due rows.
-            if waiting(self._app, queue):
-                continue
-            with transaction(self._make) as session:
-                due = find_due(session, *statuses)
-            rung += sum(ring(self._app, slide_id, queue=queue) for slide_id in due)
         return rung
 
     def _register(self) -> None:
@@ -82,10 +81,11 @@ class Sweeper:
         changed = {
             folder: at for folder, at in self._storage.originals.folders().items() if at != self._looked_at.get(folder)
         }
-        digests = [entry.name for folder in changed for entry in folder.iterdir() if entry.is_dir()]
-        with transaction(self._make) as session:
-            for digest in find_unregistered(session, digests):
-                receive(session, digest=digest, byte_size=self._storage.originals.byte_size(digest))
+        for folder in changed:
+            digests = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+            with transaction(self._make) as session:
+                for digest in find_unregistered(session, digests):
+                    receive(session, digest=digest, byte_size=self._storage.originals.byte_size(digest))
         # What comes within the same tick of the clock would not show.
         settled = time.time_ns() - _SETTLED_NS
         self._looked_at |= {folder: at for folder, at in changed.items() if at < settled}

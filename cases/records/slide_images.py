@@ -191,12 +191,15 @@ def receive(session: Session, *, digest: str, byte_size: int, caption: str | Non
 
     The same content is one slide, even when several people bring it in at the same moment: all get the same row.
     """
-    session.execute(
-        insert(SlideImage)
-        .values(original_digest=digest, byte_size=byte_size, caption=caption)
-        .on_conflict_do_nothing(index_elements=[SlideImage.original_digest])
-    )
-    slide = session.scalars(select(SlideImage).where(SlideImage.original_digest == digest).with_for_update()).one()
+    known = select(SlideImage).where(SlideImage.original_digest == digest).with_for_update()
+    slide = session.scalar(known)
+    if slide is None:
+        session.execute(
+            insert(SlideImage)
+            .values(original_digest=digest, byte_size=byte_size, caption=caption)
+            .on_conflict_do_nothing(index_elements=[SlideImage.original_digest])
+        )
+        slide = session.scalars(known).one()
     slide.caption = slide.caption or caption
     return slide
 
@@ -219,10 +222,15 @@ def _is_due() -> ColumnElement[bool]:
     return and_(or_(to_verify, to_build), or_(until.is_(None), until < now, until > now + LONGEST_LEASE))
 
 
-def find_due(session: Session, *statuses: SlideStatus) -> list[uuid.UUID]:
-    """Slide images of some states with work to do that nobody is doing, the longest waiting first."""
+def find_due(session: Session, *statuses: SlideStatus, begun: bool = False) -> list[uuid.UUID]:
+    """Slide images with work to do that nobody is doing, the longest waiting first.
+
+    Args:
+        statuses: that they are in.
+        begun: only those whose work was begun and not finished.
+    """
     statement = select(SlideImage.id).where(_is_due(), SlideImage.status.in_(statuses)).order_by(SlideImage.updated_at)
-    return list(session.scalars(statement))
+    return list(session.scalars(statement.where(SlideImage.leased_until.is_not(None)) if begun else statement))
 
 
 def claim(session: Session, slide_id: uuid.UUID, *, holder: uuid.UUID) -> SlideImage | None:

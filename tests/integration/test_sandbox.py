@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +16,12 @@ from tempfile import TemporaryFile
 import pytest
 from makers import decode, wait_for, write_broken_slide, write_good_slide, write_no_slide, write_slow_slide
 
-from slides.errors import OutsideSlide, SlideError
+from slides.errors import DamagedFile, OutsideSlide, SlideError
 from slides.opening import open_slide
 from tiler.live import LiveTiles
 from worker.confined_tiles import ConfinedTiles
 from worker.confinement import Limits
-from worker.sandbox import Crashed, Refused, Sandbox
+from worker.sandbox import Child, Crashed, Sandbox
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,9 @@ def strike(sandbox: Sandbox, wanted: signal.Signals) -> threading.Thread:
 
 
 def test_what_must_not_work_does_not(sandbox: Sandbox, tmp_path: Path) -> None:
-    assert sandbox.try_walls(tmp_path) == {"network": True, "programs": True, "files": True}
+    assert sandbox.try_walls(tmp_path) == dict.fromkeys(
+        ("network", "programs", "files", "rights of files", "signals"), True
+    )
 
 
 def test_the_readers_know_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +127,10 @@ def test_a_child_ended_from_outside_blames_nobody(sandbox: Sandbox, slow: Path) 
 @pytest.mark.parametrize("wanted", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGXCPU])
 def test_a_child_that_its_file_ended_blames_the_file(sandbox: Sandbox, slow: Path, wanted: signal.Signals) -> None:
     thread = strike(sandbox, wanted)
-    with TemporaryFile() as file, pytest.raises(Refused, match=rf"ended the program that reads it \({wanted.name}\)"):
+    with (
+        TemporaryFile() as file,
+        pytest.raises(DamagedFile, match=rf"ended the program that reads it \({wanted.name}\)"),
+    ):
         sandbox.build(slow, file)
     thread.join()
     assert sandbox.check(slow).facts.width == 6144
@@ -147,6 +154,57 @@ def test_the_children_of_a_killed_template_end_with_it(sandbox: Sandbox, good: P
     tiles.close()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'"x"',
+        b"5",
+        b"[]",
+        b'{"share": "x"}',
+        b'{"wrong": "X"}',
+        b'{"errno": 1e400}',
+        b'{"blobs": [7]}',
+        b"[" * 9000,
+        b"no",
+    ],
+)
+def test_a_child_that_lies_is_ended(sandbox: Sandbox, good: Path, said: bytes) -> None:
+    honest = sandbox.child("show", good)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        liar = Child(sandbox, honest._template, honest.pid, ours)
+        theirs.sendall(struct.pack("<II", len(said), 0) + said)
+        with pytest.raises((SlideError, Crashed)):
+            liar.wait(5)
+    assert liar.ended
+    honest._channel.close()
+
+
+def test_a_child_that_only_promises_is_given_up(sandbox: Sandbox, good: Path) -> None:
+    honest = sandbox.child("show", good)
+    ours, theirs = socket.socketpair()
+    shares: list[float] = []
+
+    def promise(share: float) -> None:
+        shares.append(share)
+        theirs.sendall(struct.pack("<II", 25, 0) + b'{"share": 2, "blobs": []}')
+        time.sleep(0.05)
+
+    with theirs, pytest.raises(Crashed, match="took longer than 1 s"):
+        Child(sandbox, honest._template, honest.pid, ours).wait(1, promise)
+    assert len(shares) > 5
+    assert max(shares) == 1
+    honest._channel.close()
+
+
+def test_a_child_has_one_socket(sandbox: Sandbox, good: Path) -> None:
+    tiles = ConfinedTiles(sandbox, "show", good)
+    (child,) = children(template(sandbox))
+    held = [str(handle.readlink()) for handle in Path(f"/proc/{child}/fd").iterdir()]
+    assert len([what for what in held if what.startswith("socket:")]) == 1, "it could give orders to its template"
+    tiles.close()
+
+
 def test_memory_has_an_end(slow: Path) -> None:
     with (
         closing(Sandbox(Limits(memory_bytes=64 << 20))) as sandbox,
@@ -165,14 +223,13 @@ def test_a_file_has_an_end(slow: Path) -> None:
         sandbox.build(slow, file)
 
 
-def test_computing_has_an_end(slow: Path) -> None:
+def test_computing_has_an_end(tmp_path: Path) -> None:
     with (
         closing(Sandbox(Limits(cpu_s=1))) as sandbox,
         TemporaryFile() as file,
         pytest.raises(SlideError, match=r"ended the program that reads it \(SIGXCPU\)"),
     ):
-        for _ in range(20):
-            sandbox.build(slow, file)
+        sandbox.build(write_slow_slide(tmp_path / "slower.tif", side=20_480), file)
 
 
 def test_who_no_longer_wants_the_work_ends_the_child(sandbox: Sandbox, slow: Path) -> None:

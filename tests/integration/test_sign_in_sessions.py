@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from makers import write_copy, write_good_slide
+from makers import run_apart, write_copy, write_good_slide
 from product import Database, Product
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
@@ -192,7 +192,7 @@ def test_viewings_opened_while_others_are_reread_disturb_nothing(database: Datab
 
     with database.engine("samsyn_app") as engine:
         live = LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")
-        asyncio.run(open_all(live))
+        run_apart(open_all(live))
         assert len(live) == len(ids)
 
 
@@ -206,7 +206,7 @@ def test_a_viewing_found_for_a_wrong_cookie_opens_to_none(database: Database, fo
         assert await see(live, viewing_id, token) is not None
 
     with database.engine("samsyn_app") as engine:
-        asyncio.run(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+        run_apart(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_without_a_fresh_look_at_the_database_nothing_is_shown(database: Database, folder: Path) -> None:
@@ -229,7 +229,7 @@ def test_without_a_fresh_look_at_the_database_nothing_is_shown(database: Databas
         assert live.known(key, cookies, time.monotonic()) is None
 
     with database.engine("samsyn_app") as engine:
-        asyncio.run(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+        run_apart(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_a_proxy_may_believe_an_answer_only_while_five_seconds_hold(database: Database, folder: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_proxy_may_believe_an_answer_only_while_five_seconds_hold(database: Da
             assert seconds == 0 or age + seconds + 1 <= 5
 
     with database.engine("samsyn_app") as engine:
-        asyncio.run(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+        run_apart(ask(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_many_questions_about_unknown_viewings_are_few_to_the_database(database: Database, folder: Path) -> None:
@@ -273,7 +273,7 @@ def test_many_questions_about_unknown_viewings_are_few_to_the_database(database:
 
     with database.engine("samsyn_app") as engine:
         event.listen(engine, "before_cursor_execute", lambda _1, _2, statement, *_: asked.append(statement))
-        asyncio.run(flood(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+        run_apart(flood(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_a_refusal_is_forgotten_soon(database: Database, folder: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_refusal_is_forgotten_soon(database: Database, folder: Path) -> None:
             await asyncio.sleep(0.1)
 
     with database.engine("samsyn_app") as engine:
-        asyncio.run(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
+        run_apart(look(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
 def test_slides_that_nobody_looks_at_any_more_give_their_files_back(product: Product, tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_slides_that_nobody_looks_at_any_more_give_their_files_back(product: Pro
             counts.append(sum(1 for _ in Path("/proc/self/fd").iterdir()))
 
     with product.database.engine("samsyn_app") as engine:
-        asyncio.run(open_all(LiveViewings(sessions(engine), product.storage, sandbox, cookie="samsyn_session")))
+        run_apart(open_all(LiveViewings(sessions(engine), product.storage, sandbox, cookie="samsyn_session")))
     sandbox.close()
     per_slide = counts[2] - counts[1]
     assert per_slide > 0

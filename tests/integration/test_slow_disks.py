@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from makers import wait_for, write_good_slide
+from makers import run_apart, wait_for, write_good_slide
 from product import Product
 from sqlalchemy.orm import Session
 from starlette.types import Message, Scope
@@ -140,5 +140,5 @@ def test_a_slow_tile_holds_up_nobody(product: Product, path: Path) -> None:
     async def nobody(*_: object) -> None:
         raise AssertionError("this is a tile's address")
 
-    asyncio.run(look())
+    run_apart(look())
     pyramid.close()

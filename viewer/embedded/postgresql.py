@@ -183,11 +183,12 @@ class EmbeddedPostgreSQL:
     def _clear_lock_file(self) -> None:
         """Remove what a killed server left behind.
 
-        It holds a process id that somebody else may have by now; PostgreSQL would then refuse to start.
+        Its lock files hold a process id that somebody else may have by now; PostgreSQL would then refuse to start.
         """
         wait_for_predecessors(self._folder, program="postgres", give_up=self._give_up)
         if Path("/proc/self/cwd").exists():  # elsewhere nobody can tell, and PostgreSQL's own check decides
             (self._folder / "postmaster.pid").unlink(missing_ok=True)
+            (self._sockets / f".s.PGSQL.{POSTGRESQL_PORT}.lock").unlink(missing_ok=True)
 
     def _answers(self) -> bool:
         with (
