@@ -10,4 +10,4 @@ from faults.rounds import play
 
 @pytest.mark.parametrize("seed", [7, random.SystemRandom().randrange(1, 1_000_000)], ids=str)
 def test_everything_ends_right_exactly_once_whatever_is_killed(seed: int) -> None:
-    play(seed, rounds=3, settle_every=3)
+    play(seed, rounds=2, settle_every=2)
