@@ -68,6 +68,7 @@ export const en: Texts = {
       EMPTY_FILE: "The file is empty. Send it again.",
       SOURCE_MISSING: "The original file is missing or not whole. It is looked for again by itself.",
       STORAGE_REFUSED: "The storage refused. It is tried again by itself.",
+      PREPARATION_FAILED: "Something went wrong on our side. It is tried again by itself.",
       READER_ENDED: "Reading the file was interrupted. It is tried again by itself.",
       TILING_FAILED: "The levels could not be built. The slide is shown straight from the original.",
     },

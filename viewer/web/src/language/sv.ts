@@ -66,6 +66,7 @@ export const sv = {
       EMPTY_FILE: "Filen är tom. Skicka den igen.",
       SOURCE_MISSING: "Originalfilen saknas eller är inte hel. Den söks igen av sig själv.",
       STORAGE_REFUSED: "Lagringen vägrade. Nytt försök görs av sig självt.",
+      PREPARATION_FAILED: "Något gick fel hos oss. Nytt försök görs av sig självt.",
       READER_ENDED: "Läsningen av filen avbröts. Nytt försök görs av sig självt.",
       TILING_FAILED: "Nivåerna kunde inte byggas. Glaset visas direkt ur originalet.",
     } as Record<string, string>,
