@@ -352,7 +352,7 @@ def decode(
             if not any(words in str(error) for words in _HARMLESS):
                 raise
             pixels = simplejpeg.decode_jpeg(stream, "RGB", min_height=height, min_width=width, strict=False)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # a KeyError for samplings that it does not know
         raise DamagedFile(
             f"A tile's JPEG stream cannot be decoded to its end ({error}). Export the slide again."
         ) from error

@@ -338,7 +338,9 @@ def _require_slide(page: Any) -> None:
         )
     sides = page.imagewidth, page.imagelength, page.tilewidth, page.tilelength, page.samplesperpixel
     for numbers in (sides, page.dataoffsets, page.databytecounts):
-        if not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
+        # Bytes count as numbers one by one, but not as a list of them.
+        listed = not isinstance(numbers, bytes | str)
+        if not listed or not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
             raise DamagedFile("A directory of the TIFF lists sizes or places that are no numbers. Export it again.")
     require_canvas(Size(page.imagewidth, page.imagelength))
     require_tile(Size(page.tilewidth, page.tilelength))

@@ -70,6 +70,7 @@ def put(tag: int, *, kind: int | None = None, count: int | None = None, value: i
         (put(325, count=0), "lists 1 tiles; 6 are needed"),
         (put(324, kind=9, value=-30_224), "no numbers"),
         (put(324, kind=2), "no numbers"),
+        (put(325, kind=7), "no numbers"),
         (put(323, kind=2), "no numbers"),
         (put(323, value=0), "cannot be read"),
         (put(256, value=1 << 31), "more than any glass"),
@@ -117,6 +118,12 @@ def of_twelve_bits(stream: bytes) -> bytes:
     return stream[:at] + b"\x0c" + stream[at + 1 :]
 
 
+def of_odd_sampling(stream: bytes) -> bytes:
+    """4:4:1: four lines of luma for each of chroma."""
+    at = stream.index(b"\xff\xc0") + 11
+    return stream[:at] + b"\x14" + stream[at + 1 :]
+
+
 def enormous(stream: bytes) -> bytes:
     return stream[:8] + struct.pack(">II", 65_500, 65_500) + stream[16:]
 
@@ -125,6 +132,7 @@ def enormous(stream: bytes) -> bytes:
     ("coding", "spoil", "words"),
     [
         (codings.YCBCR_420, in_many_passes, "more than 100 passes"),
+        (codings.YCBCR_420, of_odd_sampling, "cannot be decoded"),
         (codings.YCBCR_420, of_twelve_bits, "cannot be decoded as the others"),
         (codings.JPEG_2000_RGB, enormous, "64 x 64 px was expected; its stream has 65500 x 65500 px"),
     ],
