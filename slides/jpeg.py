@@ -177,7 +177,9 @@ def split(stream: bytes) -> tuple[bytes, bytes]:
         (abbreviated stream without tables, JFIF and comments; the tables as SOI … EOI). Streams encoded
         with the same settings have equal tables.
     """
-    at = stream.index(bytes([0xFF, _SOS]))
+    at = stream.find(bytes([0xFF, _SOS]))
+    if at < 0:
+        raise DamagedFile("A JPEG stream has no pixels after its header. Export the slide again.")
     short, tables = _split_header(stream[: at + 2])
     return short + stream[at + 2 :], tables
 
