@@ -99,7 +99,7 @@ class Sandbox:
         """Build a slide's pyramid into an open file.
 
         Args:
-            file: "w+b", empty; not for the name's sake: the child cannot open anything to write.
+            file: open "w+b", empty; the child itself cannot open anything to write.
             progress: as for `check`.
 
         Raises:
