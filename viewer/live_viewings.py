@@ -118,18 +118,26 @@ class LiveViewings:
         shown.last_tile = now
         return shown
 
-    async def fetch(self, viewing_id: str, cookies: bytes) -> Shown | None:
-        """The same, asking the database about a viewing that this process has not served yet."""
-        now = time.monotonic()
+    def refuses(self, viewing_id: str, cookies: bytes, now: float) -> bool:
+        """Whether a viewing that is not `known` is certain not to be open, without asking the database."""
+        if viewing_id in self._refused or not self._token(cookies):
+            return True
         shown = self._live.get(viewing_id)
-        if (shown is None or now - shown.looked > STALE) and self._token(cookies) and viewing_id not in self._refused:
-            waiting = self._waiting.get(viewing_id)
-            if waiting is None:
-                waiting = self._waiting[viewing_id] = asyncio.get_running_loop().create_future()
-                self._unasked.append(viewing_id)
-                if self._asking is None or self._asking.done():
-                    self._asking = asyncio.create_task(self._ask())
-            await asyncio.shield(waiting)
+        return shown is not None and now - shown.looked <= STALE
+
+    async def fetch(self, viewing_id: str, cookies: bytes) -> Shown | None:
+        """The same as `known`, asking the database about a viewing that this process has not served yet."""
+        now = time.monotonic()
+        shown = self.known(viewing_id, cookies, now)
+        if shown is not None or self.refuses(viewing_id, cookies, now):
+            return shown
+        waiting = self._waiting.get(viewing_id)
+        if waiting is None:
+            waiting = self._waiting[viewing_id] = asyncio.get_running_loop().create_future()
+            self._unasked.append(viewing_id)
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+        await asyncio.shield(waiting)
         return self.known(viewing_id, cookies, time.monotonic())
 
     async def _ask(self) -> None:

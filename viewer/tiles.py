@@ -19,14 +19,14 @@ from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from slides.errors import SlideError
+from slides.errors import OutsideSlide, SlideError
 from tiler.descriptor import MEDIA_TYPE, describe
 from tiler.pyramid import Pyramid, Tiles
 from viewer.headers import HEADERS, SecurityHeaders
 from viewer.live_viewings import LiveViewings, Shown
-from viewer.problems import explain, problem
+from viewer.problems import STATUSES, explain, problem
 from viewer.tile_measures import measure
 from worker.sandbox import Crashed
 
@@ -41,6 +41,16 @@ _ADDRESS = re.compile(
     re.ASCII,
 )
 _TILE_HEADERS = [(b"content-type", b"image/jpeg"), (b"cache-control", CACHING), *HEADERS]
+
+
+class Refusal:
+    """An answer whose messages are made beforehand, so that being asked for nonsense costs next to nothing."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
+        headers = [*answer.raw_headers, *HEADERS]
+        self.start: Message = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
+        self.body: Message = {"type": "http.response.body", "body": answer.body}
 
 
 class TileServer:
@@ -62,33 +72,42 @@ class TileServer:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        stream = self._find_at_once(scope, began)
-        if stream is None:
+        found = self._find_at_once(scope, began)
+        if found is None:
             await self._answer_in_time(scope, receive, send)
-            return
-        length = b"%d" % len(stream)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-length", length), *_TILE_HEADERS],
-            }
-        )
-        await send({"type": "http.response.body", "body": stream})
-        measure("pyramid", time.monotonic() - began)
+        elif isinstance(found, Refusal):
+            await send(found.start)
+            await send(found.body)
+        else:
+            length = b"%d" % len(found)
+            headers = [(b"content-length", length), *_TILE_HEADERS]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": found})
+            measure("pyramid", time.monotonic() - began)
 
-    def _find_at_once(self, scope: Scope, now: float) -> bytes | bytearray | None:
-        """The tile if nothing stands in its way; `_answer` finds out what does."""
+    def _find_at_once(self, scope: Scope, now: float) -> bytes | bytearray | Refusal | None:
+        """The tile, or why there is none, if that is known without waiting; None leaves it to `_answer`."""
+        if scope["query_string"] or scope["method"] not in ("GET", "HEAD"):
+            return None
         address = _ADDRESS.fullmatch(scope["path"])
-        if address is None or scope["query_string"] or scope["method"] not in ("GET", "HEAD"):
-            return None
+        if address is None:
+            return _NO_ADDRESS
         viewing_id, level, column, row, _ = address.groups()
-        if level is None or (shown := self._viewings.known(viewing_id, _cookies(scope), now)) is None:
+        if level is None:
             return None
+        cookies = _cookies(scope)
+        shown = self._viewings.known(viewing_id, cookies, now)
+        if shown is None:
+            return _NOT_OPEN if self._viewings.refuses(viewing_id, cookies, now) else None
         if (tiles := self._viewings.open_tiles(shown)) is None:
             return None
         try:
-            return tiles.tile_now(tiles.grid.halvings(int(level)), int(column), int(row))
+            place = tiles.grid.halvings(int(level)), int(column), int(row)
+            if (tile := tiles.tile_now(*place)) is None:
+                tiles.grid.index(*place)
+            return tile
+        except OutsideSlide as error:
+            return Refusal(problem(*STATUSES[OutsideSlide], str(error)))
         except (SlideError, OSError):
             return None
 
@@ -101,7 +120,7 @@ class TileServer:
             return
         address = _ADDRESS.fullmatch(scope["path"])
         if address is None:
-            await _NO_ADDRESS(scope, receive, send)
+            await _NO_ADDRESS.answer(scope, receive, send)
             return
         viewing_id, level, column, row, right = address.groups()
         try:
@@ -109,7 +128,7 @@ class TileServer:
             if right:
                 answer = self._tell_right(shown)
             elif shown is None:
-                answer = _NOT_OPEN
+                answer = _NOT_OPEN.answer
             else:
                 tiles = self._viewings.open_tiles(shown) or await self._viewings.fetch_tiles(shown)
                 if level is None:
@@ -151,12 +170,10 @@ def _cookies(scope: Scope) -> bytes:
     return b""
 
 
-_NO_ADDRESS = problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", "There is no tile at this address.")
-_NOT_OPEN = problem(
-    # Ended, never opened, or somebody else's: all look the same from outside.
-    HTTPStatus.NOT_FOUND,
-    "NOT_FOUND",
-    "This viewing is not open in this session. Open the slide again.",
+_NO_ADDRESS = Refusal(problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", "There is no tile at this address."))
+# Ended, never opened, or somebody else's: all look the same from outside.
+_NOT_OPEN = Refusal(
+    problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", "This viewing is not open in this session. Open the slide again.")
 )
 _NO_RIGHT = problem(HTTPStatus.FORBIDDEN, "NOT_ALLOWED", "This viewing is not open in this session.")
 # The least that nginx knows, so that a viewer that goes on asking after the end costs one question a second.
