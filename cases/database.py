@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import Any
 
 import uuid_utils.compat
 from sqlalchemy import DateTime, Engine, MetaData, create_engine, func, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, sessionmaker
 
 
 class UnsafeRole(Exception):
@@ -38,6 +40,23 @@ class Base(DeclarativeBase):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Versioned:
+    """Of a table whose rows people change: who made the row, and how often it was changed.
+
+    Attributes:
+        created_by: the assignment under which it was made; None for the system.
+        version: counted up with each change, so that nobody overwrites what he has not seen.
+    """
+
+    created_by: Mapped[uuid.UUID | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.version}
 
 
 PATIENCE = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c statement_timeout=15s"}
@@ -75,13 +94,38 @@ def require_safe_role(engine: Engine) -> None:
         )
 
 
-def sessions(engine: Engine) -> sessionmaker[Session]:
-    """Sessions on an engine. Rows stay readable after the commit at the edge."""
-    return sessionmaker(engine, expire_on_commit=False)
+def sessions(engine: Engine, **info: object) -> sessionmaker[Session]:
+    """Sessions on an engine. Rows stay readable after the commit at the edge.
+
+    Args:
+        engine: of this process.
+        info: what every session carries with it, such as the vault.
+    """
+    return sessionmaker(engine, expire_on_commit=False, info=info)
+
+
+def act_for(session: Session, provider_id: uuid.UUID) -> None:
+    """See from here on, in this transaction, what one care provider may see, and nothing else.
+
+    Until this is called the web's role sees no provider's rows at all.
+    """
+    session.execute(text("SELECT set_config('samsyn.care_provider', :provider, true)"), {"provider": str(provider_id)})
 
 
 @contextmanager
-def transaction(make: sessionmaker[Session]) -> Iterator[Session]:
-    """One transaction: committed when the block ends, rolled back when it raises. For the edge only."""
-    with make.begin() as session:
-        yield session
+def platform(session: Session) -> Iterator[None]:
+    """Look across care providers inside the block, for what only the platform itself needs to know.
+
+    Never for showing rows to somebody: finding a session, collecting facts for the gate, linking the log.
+    """
+    session.flush()
+    before = session.execute(text("SELECT current_user, set_config('role', 'samsyn_platform', true)")).scalar_one()
+    become = text("SELECT set_config('role', :before, true)")
+    try:
+        yield
+        session.flush()
+    except BaseException:
+        with suppress(SQLAlchemyError):  # a transaction that has failed goes back by itself, at its end
+            session.execute(become, {"before": before})
+        raise
+    session.execute(become, {"before": before})

@@ -1,8 +1,17 @@
 """Every table in one place, for the migrations and the test that compares them with the models."""
 
-from cases.access import people, sessions
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import cases
 from cases.database import Base
-from cases.records import slide_images, viewings
+
+_APART = ("cases.migrations", "cases.models")
+
+for _module in pkgutil.walk_packages(cases.__path__, "cases."):
+    if not _module.name.startswith(_APART):
+        importlib.import_module(_module.name)
 
 METADATA = Base.metadata
-MODULES = (people, sessions, slide_images, viewings)

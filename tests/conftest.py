@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from makers import folder_for_everyone
-from product import Database, Product, cloned
+from product import Database, Product, cloned, put_pilot_in
 from sqlalchemy.orm import Session
 
 from cases.migrate import migrate
@@ -46,6 +46,28 @@ def database(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database
 def module_database(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database]:
     """A migrated, empty database for the tests of one file."""
     with cloned(postgresql, cluster) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def pilot(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[str]:
+    """A database with the pilot in it, as a template: nobody stays connected to it."""
+    with cloned(postgresql, cluster) as database:
+        put_pilot_in(database)
+        yield database.name
+
+
+@pytest.fixture
+def pilot_database(postgresql: EmbeddedPostgreSQL, cluster: Path, pilot: str) -> Iterator[Database]:
+    """A database for one test, with the pilot in it."""
+    with cloned(postgresql, cluster, template=pilot) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_pilot_database(postgresql: EmbeddedPostgreSQL, cluster: Path, pilot: str) -> Iterator[Database]:
+    """A database for the tests of one file, with the pilot in it."""
+    with cloned(postgresql, cluster, template=pilot) as database:
         yield database
 
 
@@ -90,14 +112,14 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def product(folder: Path, database: Database) -> Iterator[Product]:
-    """The product for one test; its processes are started by the test and end with it."""
-    with Product(folder, database) as product:
+def product(folder: Path, pilot_database: Database) -> Iterator[Product]:
+    """The product with the pilot for one test; its processes are started by the test and end with it."""
+    with Product(folder, pilot_database) as product:
         yield product
 
 
 @pytest.fixture(scope="module")
-def module_product(module_database: Database) -> Iterator[Product]:
-    """The product for the tests of one file."""
-    with folder_for_everyone() as folder, Product(folder, module_database) as product:
+def module_product(module_pilot_database: Database) -> Iterator[Product]:
+    """The product with the pilot for the tests of one file."""
+    with folder_for_everyone() as folder, Product(folder, module_pilot_database) as product:
         yield product

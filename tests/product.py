@@ -10,23 +10,29 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import sqlalchemy
 from makers import wait_for
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 import viewer
-from cases.access.people import DEMO_PERSON
-from cases.database import sessions, transaction
-from cases.records.slide_images import receive
+from cases.access.organisations import CareUnit
+from cases.access.permissions import Role
+from cases.access.vault import Vault
+from cases.database import sessions
+from cases.records.arrivals import receive
+from cases.records.pathology_case import PathologyCase
+from cases.transaction import transaction
 from slides.files import find_slides
 from tiler.pyramid import Pyramid
 from viewer.embedded import EmbeddedPostgreSQL, EmbeddedValkey, addresses
 from viewer.embedded.addresses import database_url
 from viewer.embedded.children import Child, start_child
+from viewer.pilot import KALMAR, seed_pilot
 from worker.app import create_app
 from worker.preparation import Preparation
 from worker.queues import VERIFICATION, ring
@@ -37,6 +43,8 @@ from worker.storage import Storage
 ROOT = Path(viewer.__file__).parents[1]
 ENDED = ((signal.SIGTERM, 6.0),)
 """How a process is asked to end before it is killed."""
+CASE = "D26-00123"
+"""Of the pilot's laboratory in Kalmar, open: slides that are brought in belong to it unless said otherwise."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,14 @@ class Database:
 
     cluster: Path
     name: str = "samsyn"
+
+    @property
+    def keys(self) -> Path:
+        """Of every database of the cluster; made where they are missing."""
+        folder = self.cluster / "keys"
+        if not folder.exists():
+            Vault.create(folder)
+        return folder
 
     def url(self, role: str) -> str:
         """As `SAMSYN_DATABASE_URL` wants it."""
@@ -66,15 +82,28 @@ class Database:
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
 
+def put_pilot_in(database: Database) -> None:
+    """Seed the pilot as `samsyn seed pilot` does."""
+    vault = Vault(database.keys)
+    with database.engine("samsyn_app") as engine, transaction(sessions(engine, vault=vault)) as session:
+        seed_pilot(session, now=datetime.now(UTC))
+
+
 @contextmanager
-def cloned(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[Database]:
-    """A database of its own, like the migrated `samsyn`, for as long as it is needed."""
+def cloned(postgresql: EmbeddedPostgreSQL, cluster: Path, *, template: str = "samsyn") -> Iterator[Database]:
+    """A database of its own for as long as it is needed.
+
+    Args:
+        postgresql: running.
+        cluster: its data folder.
+        template: what it is like: the migrated `samsyn`, or another that nobody is connected to.
+    """
     name = f"clone_{uuid.uuid4().hex}"
     engine = sqlalchemy.create_engine(
         postgresql.superuser_url(), poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as superuser:
-        superuser.execute(text(f"CREATE DATABASE {name} TEMPLATE samsyn OWNER samsyn_owner"))
+        superuser.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} OWNER samsyn_owner"))
         # A clone takes everything along but the grants on the database itself: cases/roles.sql.
         superuser.execute(text(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC"))
         superuser.execute(text(f"GRANT CONNECT ON DATABASE {name} TO samsyn_app, samsyn_worker"))
@@ -98,11 +127,39 @@ class Web:
             yield client
 
     @contextmanager
-    def demo_person(self) -> Iterator[httpx2.Client]:
-        """A browser in which the demo person has just signed in."""
+    def demo_person(self, role: Role = Role.PAT, *, of: str = "Region Kalmar län") -> Iterator[httpx2.Client]:
+        """A browser in which somebody of the pilot has just signed in.
+
+        Args:
+            role: that they act in.
+            of: the care provider that they act for.
+        """
         with self.stranger() as client:
-            client.post("/api/session", json={"person_id": DEMO_PERSON["id"]}).raise_for_status()
+            sign_in(client, role, of=of)
             yield client
+
+
+def find_demo_person(state: dict[str, Any], role: Role, *, of: str = "Region Kalmar län") -> dict[str, str]:
+    """Somebody of the pilot among those whom the sign-in page offers, as the session's endpoint wants them.
+
+    Args:
+        state: as `/api/session` gives it to somebody who is not signed in.
+        role: that they hold.
+        of: the care provider.
+    """
+    for offered in state["demo_providers"]:
+        for person in offered["people"] if offered["provider"]["name"] == of else ():
+            for assignment in person["assignments"]:
+                if assignment["provider"]["name"] == of and role in [held["role"] for held in assignment["roles"]]:
+                    return {"person_id": person["id"], "assignment_id": assignment["id"]}
+    raise AssertionError(f"nobody of {of} is offered as {role}")
+
+
+def sign_in(client: httpx2.Client, role: Role = Role.PAT, *, of: str = "Region Kalmar län") -> dict[str, str]:
+    """Sign in as somebody of the pilot, with what is returned."""
+    chosen = find_demo_person(client.get("/api/session").raise_for_status().json(), role, of=of)
+    client.post("/api/session", json=chosen).raise_for_status()
+    return chosen
 
 
 class Product:
@@ -139,7 +196,10 @@ class Product:
     def settings(self) -> WorkerSettings:
         """As the worker has them."""
         return WorkerSettings(
-            database_url=self.database.url("samsyn_worker"), redis_url=addresses(self.data).broker_url, data=self.data
+            database_url=self.database.url("samsyn_worker"),
+            redis_url=addresses(self.data).broker_url,
+            data=self.data,
+            keys=self.database.keys,
         )
 
     def environment(self, role: str = "samsyn_worker", **settings: str) -> dict[str, str]:
@@ -148,6 +208,7 @@ class Product:
             "database_url": self.database.url(role),
             "redis_url": addresses(self.data).broker_url,
             "data": str(self.data),
+            "keys": str(self.database.keys),
             **settings,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMSYN_")}
@@ -198,17 +259,31 @@ class Product:
                     found.append(int(process.name))
         return found
 
-    def bring_in(self, path: Path, *, ringing: bool = True, times: int = 1) -> uuid.UUID:
+    def bring_in(
+        self, path: Path, *, unit: str = KALMAR, lid: str | None = CASE, ringing: bool = True, times: int = 1
+    ) -> uuid.UUID:
         """Archive a slide and register it, as an upload would.
 
         Args:
             path: of the slide.
+            unit: HSA-id of the laboratory of the pilot that owns it; in a database without the pilot nobody does.
+            lid: of its case there; None for a slide without one.
             ringing: whether the worker is told.
             times: how many messages say so.
         """
         original = self.storage.originals.store(find_slides(path)[0])
         with self.database.engine("samsyn_worker") as engine, transaction(sessions(engine)) as session:
-            slide_id = receive(session, digest=original.digest, byte_size=original.byte_size, caption="Prov").id
+            owner = session.scalar(select(CareUnit).where(CareUnit.hsa_id == unit))
+            its = select(PathologyCase).where(PathologyCase.care_unit_id == (owner and owner.id))
+            case = session.scalar(its.where(PathologyCase.lid == lid))
+            slide_id = receive(
+                session,
+                digest=original.digest,
+                byte_size=original.byte_size,
+                caption="Prov",
+                owner=owner,
+                case=case,
+            ).id
         if ringing:
             self.ring(slide_id, times=times)
         return slide_id
@@ -218,9 +293,9 @@ class Product:
         with create_app(self.settings) as app:
             assert all(ring(app, slide_id, queue=VERIFICATION) for _ in range(times))
 
-    def prepare(self, path: Path, *, steps: int = 2) -> uuid.UUID:
+    def prepare(self, path: Path, *, steps: int = 2, unit: str = KALMAR, lid: str | None = CASE) -> uuid.UUID:
         """Bring a slide in and do the worker's own steps here, in this process: 1 verifies, 2 builds too."""
-        slide_id = self.bring_in(path, ringing=False)
+        slide_id = self.bring_in(path, unit=unit, lid=lid, ringing=False)
         with self.database.engine("samsyn_worker") as engine, closing(Sandbox()) as sandbox:
             preparation = Preparation(sessions(engine), self.storage, sandbox)
             for _ in range(steps):

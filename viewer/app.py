@@ -6,22 +6,40 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
-from cases.access.people import ensure_demo_person
-from cases.access.sessions import end_demo_sessions
-from cases.database import connect, require_safe_role, sessions, transaction
+from cases.access.sessions import Ending, Method, SignInSession, end_sessions, lapse
+from cases.access.vault import Vault
+from cases.database import connect, require_safe_role, sessions
+from cases.transaction import transaction
 from viewer import problems
-from viewer.api import events, health, session, slides, viewings
+from viewer.api import (
+    absences,
+    agreements,
+    cases,
+    checklists,
+    competences,
+    events,
+    health,
+    organisations,
+    people,
+    roles,
+    service_descriptions,
+    session,
+    slides,
+    viewings,
+)
 from viewer.bodies import BodyLimit
 from viewer.dependencies import cookie_name, require_same_origin
 from viewer.events import SlideEvents
@@ -34,6 +52,27 @@ from worker.storage import Storage
 
 STATIC = Path(__file__).with_name("static")
 """The built front end; the wheel carries it, `make setup` builds it."""
+
+LAPSED = 20.0
+"""Seconds between two looks for sessions that have locked or ended by themselves."""
+ROUTERS = (
+    health.router,
+    session.router,
+    organisations.router,
+    people.router,
+    competences.router,
+    absences.router,
+    roles.router,
+    agreements.router,
+    service_descriptions.router,
+    checklists.router,
+    slides.router,
+    viewings.router,
+    cases.router,
+    events.router,
+    cases.patients_router,
+)
+"""The API, noun by noun."""
 
 log = structlog.get_logger()
 
@@ -54,9 +93,13 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(require_safe_role, engine)
-        await run_in_threadpool(_settle_demo, app)
+        await run_in_threadpool(_settle, app)
         sandbox.warm()
-        tasks = [asyncio.create_task(_reread(live)), asyncio.create_task(app.state.events.listen())]
+        tasks = [
+            asyncio.create_task(_reread(live)),
+            asyncio.create_task(_lapse(make)),
+            asyncio.create_task(app.state.events.listen()),
+        ]
         yield
         app.state.stopping.set()
         for task in tasks:
@@ -77,11 +120,11 @@ def create_app(settings: ViewerSettings) -> FastAPI:
         dependencies=[Depends(require_same_origin)],
     )
     app.state.settings, app.state.storage, app.state.sessions = settings, storage, make
-    app.state.events = SlideEvents(settings.database_url, make)
+    app.state.events = SlideEvents(settings.database_url)
     app.state.stopping = asyncio.Event()
     app.state.live_viewings = live
     problems.install(app)
-    for router in (health.router, session.router, slides.router, viewings.router, events.router):
+    for router in ROUTERS:
         app.include_router(router)
     assets = Assets(directory=STATIC / "assets", check_dir=False)
     app.mount("/assets", GZipMiddleware(assets, minimum_size=1000), name="assets")
@@ -112,13 +155,28 @@ def read_page(page: str) -> Response:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
-def _settle_demo(app: FastAPI) -> None:
-    """Make the demo account, or, where demo mode was on once, end what was opened without proof."""
-    with transaction(app.state.sessions) as database:
-        if app.state.settings.demo:
-            ensure_demo_person(database)
-        else:
-            end_demo_sessions(database)
+def _settle(app: FastAPI) -> None:
+    """Take the keys, and where demo mode was on once, end what was begun without proof."""
+    app.state.sessions.configure(info={"vault": Vault(app.state.settings.key_folder)})
+    if not app.state.settings.demo:
+        with transaction(app.state.sessions) as database:
+            undone = SignInSession.method == Method.DEMO
+            end_sessions(database, undone, because=Ending.DEMO_OFF, now=datetime.now(UTC))
+
+
+async def _lapse(make: sessionmaker[Session]) -> None:
+    """Write down which sessions have locked or ended by themselves; they have in any case."""
+    while True:
+        await asyncio.sleep(LAPSED)
+        try:
+            await run_in_threadpool(_lapse_once, make)
+        except Exception:
+            log.warning("sessions that have lapsed are not written down just now", exc_info=True)
+
+
+def _lapse_once(make: sessionmaker[Session]) -> None:
+    with transaction(make) as database:
+        lapse(database, now=datetime.now(UTC))
 
 
 async def _reread(live: LiveViewings) -> None:

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
+from viewer import cli_accounts, cli_agreements, cli_seed
 from viewer.logs import configure_logs, silence_readers
 
 app = typer.Typer(
@@ -22,6 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(cli_accounts.app, name="accounts")
+app.add_typer(cli_agreements.app, name="agreements")
+app.add_typer(cli_seed.app, name="seed")
 console = Console()
 
 DataFolder = Annotated[
@@ -69,23 +73,33 @@ def up(
     port: Annotated[int, typer.Option(envvar="SAMSYN_PORT", help="Port of the web server.")] = 8080,
     host: Annotated[str, typer.Option(envvar="SAMSYN_HOST", help="Address to listen on.")] = "127.0.0.1",
     demo: Annotated[
-        bool, typer.Option(help="A demo account that signs in without proof. Never with patients.")
+        bool, typer.Option(help="The pilot's people, who sign in without proof. Never with patients.")
     ] = False,
     drawn: Annotated[bool, typer.Option(help="Draw the demo slides and bring them in.")] = False,
     slides: Annotated[list[Path] | None, typer.Option(help="Slides or folders to bring in; may be repeated.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="HSA-id of the care unit that owns --slides; Kalmar's laboratory in demo mode.")
+    ] = None,
+    lid: Annotated[str | None, typer.Option(help="Number of the case there that --slides belong to.")] = None,
 ) -> None:
     """Start the whole product on this machine: database, broker, worker, scheduler, web. Ctrl-C stops it."""
-    from viewer.up import run
+    from viewer.pilot import KALMAR
+    from viewer.up import Joining, run
 
     # Root's PostgreSQL runs as another account, which must pass through folders that are made here. The services
     # keep their own to themselves, and the processes that write tissue start with the mask of `main`.
     os.umask(0o022)
-    raise typer.Exit(run(console, data.resolve(), host=host, port=port, demo=demo, drawn=drawn, slides=slides or []))
+    joining = Joining(drawn, tuple(slides or ()), unit or (KALMAR if demo else None), lid)
+    raise typer.Exit(run(console, data.resolve(), host=host, port=port, demo=demo, joining=joining))
 
 
 @app.command()
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Slide files, or folders that are searched for slides.")],
+    unit: Annotated[str, typer.Option(help="HSA-id of the care unit that owns them.")],
+    lid: Annotated[
+        str | None, typer.Option(help="Number of the case there; without one only the laboratory sees them.")
+    ] = None,
     data: DataFolder = _DATA,
     caption: Annotated[str | None, typer.Option(help="What lists call the slides. Never a patient's name.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow each slide until it is ready or refused.")] = True,
@@ -101,7 +115,7 @@ def ingest(
     except (SlideError, OSError) as error:
         console.print(f"[red]{error}[/]")
         raise typer.Exit(2) from error
-    arrivals = list_arrivals(found, caption=caption)
+    arrivals = list_arrivals(found, unit=unit, lid=lid, caption=caption)
     if not Ingest(worker_settings(console, data.resolve()), console).bring_in(arrivals, wait=wait):
         raise typer.Exit(1)
 

@@ -1,16 +1,23 @@
-"""What endpoints ask for: a transaction, the person, the files."""
+"""What endpoints ask for: a transaction, somebody who may, the version that was read, the files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from cases.access.sessions import NotAllowed, SignInSession, find_session
-from cases.database import transaction
-from viewer.problems import NotSignedIn
+from cases.access.actors import Actor
+from cases.access.errors import NotPermitted, Stale
+from cases.access.permissions import PERMITS, Permission
+from cases.access.sessions import Found, find_actor
+from cases.database import act_for
+from cases.transaction import transaction
+from viewer.problems import ForeignSite, NotSignedIn, VersionMissing
 from viewer.settings import ViewerSettings
 from worker.storage import Storage
 
@@ -34,19 +41,70 @@ def get_storage(request: Request) -> Storage:
     return storage
 
 
+def get_now() -> datetime:
+    """The moment of the request."""
+    return datetime.now(UTC)
+
+
 def get_transaction(request: Request) -> Iterator[Session]:
     """One transaction for the request, committed before the answer is sent."""
     with transaction(request.app.state.sessions) as session:
         yield session
 
 
-def get_signed_in(request: Request, database: Database) -> SignInSession:
-    """Who is asking. Raises NotSignedIn."""
+Settings = Annotated[ViewerSettings, Depends(get_settings)]
+Files = Annotated[Storage, Depends(get_storage)]
+Now = Annotated[datetime, Depends(get_now)]
+Database = Annotated[Session, Depends(get_transaction, scope="function")]
+
+
+def find_session(request: Request, database: Session, *, now: datetime, active: bool = True) -> Found:
+    """Who is asking, as far as they have come with signing in.
+
+    Args:
+        request: with the cookie.
+        database: of this request.
+        now: the moment.
+        active: whether this is a person's doing, which keeps the session from locking.
+
+    Raises:
+        NotSignedIn: nobody.
+    """
     token = request.cookies.get(cookie_name(request.app.state.settings))
-    found = find_session(database, token) if token else None
-    if found is None:
+    found = token and find_actor(
+        database,
+        token,
+        now=now,
+        active=active,
+        client_ip=request.client.host if request.client else None,
+        user_agent=request.headers.get("user-agent"),
+    )
+    if not found:
         raise NotSignedIn("Sign in first; a session ends after ten hours or when it is signed out.")
     return found
+
+
+def permit(*permissions: Permission, active: bool = True) -> Callable[..., Actor]:
+    """Ask for somebody who may: signed in, acting under one assignment, with a role that allows it.
+
+    From here on the transaction sees what the actor's care provider may see, and nothing else.
+
+    Args:
+        permissions: of which one is enough; none asks for an actor only.
+        active: whether calling this is a person's doing, which keeps the session from locking.
+    """
+
+    def get_actor(request: Request, database: Database, now: Now) -> Actor:
+        """Raises NotSignedIn, SessionLocked, AssignmentMissing and NotPermitted."""
+        actor = find_session(request, database, now=now, active=active).require_actor()
+        act_for(database, actor.provider_id)
+        if permissions and not any(actor.may(permission, now) for permission in permissions):
+            roles = sorted({role for permission in permissions for role in PERMITS[permission]})
+            raise NotPermitted(f"None of your roles allows this. It is for: {', '.join(roles)}. Your head can help.")
+        return actor
+
+    get_actor.permissions = permissions  # type: ignore[attr-defined]  # the permission table's test reads it
+    return get_actor
 
 
 def require_same_origin(request: Request) -> None:
@@ -55,10 +113,34 @@ def require_same_origin(request: Request) -> None:
         "same-origin",
         "none",
     ):
-        raise NotAllowed("This change was asked for by another site, so it was not made. Open Samsyn itself.")
+        raise ForeignSite("This change was asked for by another site, so it was not made. Open Samsyn itself.")
 
 
-Settings = Annotated[ViewerSettings, Depends(get_settings)]
-Files = Annotated[Storage, Depends(get_storage)]
-Database = Annotated[Session, Depends(get_transaction, scope="function")]
-SignedIn = Annotated[SignInSession, Depends(get_signed_in, scope="function")]
+class HasVersion(Protocol):
+    """A row that people change."""
+
+    version: int
+
+
+def get_match(if_match: Annotated[str | None, Header(description='The version that was read: "3".')] = None) -> int:
+    """The version that the caller has seen. Raises VersionMissing."""
+    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match or "", re.ASCII)
+    if found is None:
+        raise VersionMissing('Say which version you have seen: If-Match: "<version>", as ETag gave it.')
+    return int(found[1])
+
+
+def require_version(row: HasVersion, match: int) -> None:
+    """Raise Stale if somebody changed a row since the caller read it."""
+    if row.version != match:
+        raise Stale(f"Somebody changed this meanwhile: version {match} was given, {row.version} is the newest.")
+
+
+def set_etag(response: Response, row: HasVersion) -> None:
+    """Say which version of a row an answer shows."""
+    response.headers["etag"] = f'"{row.version}"'
+
+
+Match = Annotated[int, Depends(get_match)]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most.")]
+After = Annotated[uuid.UUID | None, Query(description="Go on after this one: `next` of the page before.")]

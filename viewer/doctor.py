@@ -15,9 +15,12 @@ from kombu import Connection
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from cases.database import UnsafeRole, connect, require_safe_role, sessions, transaction
+from cases.access.patients import check_keys
+from cases.access.vault import Vault, VaultError
+from cases.database import UnsafeRole, connect, require_safe_role, sessions
 from cases.migrate import MIGRATIONS
 from cases.records.slide_images import PyramidState, SlideImage, TilePyramid
+from cases.transaction import transaction
 from slides.errors import SlideError
 from tiler.pyramid import Pyramid
 from viewer.app import STATIC
@@ -71,7 +74,10 @@ def examine(settings: WorkerSettings, *, deep: bool) -> Iterator[Check]:
     except DBAPIError:
         yield Check(False, "The database does not answer at SAMSYN_DATABASE_URL; start it, or correct the address.")
         return
-    yield _examine_schema(engine)
+    schema = _examine_schema(engine)
+    yield schema
+    if schema.sound:
+        yield _examine_keys(engine, settings.key_folder)
     yield from _examine_files(engine, Storage(settings.data), deep=deep)
     engine.dispose()
 
@@ -93,6 +99,15 @@ def _examine_schema(engine: Engine) -> Check:
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     return Check(found == wanted, f"The schema is at {found}, this version needs {wanted} (samsyn migrate brings it).")
+
+
+def _examine_keys(engine: Engine, folder: Path) -> Check:
+    try:
+        with transaction(sessions(engine, vault=Vault(folder))) as session:
+            tried = check_keys(session)
+    except VaultError as error:
+        return Check(False, str(error))
+    return Check(True, f"The keys are there and belong to this database ({tried} identity tried).")
 
 
 def _examine_files(engine: Engine, storage: Storage, *, deep: bool) -> Iterator[Check]:

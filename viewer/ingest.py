@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,9 +14,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
-from cases.database import connect, sessions, transaction
-from cases.records.slide_images import PyramidState, SlideImage, SlideStatus, receive
+from cases.access import audit
+from cases.access.agreements import AgreementType, terms
+from cases.access.audit import Event, Subject
+from cases.access.errors import Conflict, NotThere, Rejected
+from cases.access.organisations import CareProvider, CareUnit, parse_hsa_id
+from cases.database import connect, sessions
+from cases.records.arrivals import receive
+from cases.records.pathology_case import PathologyCase
+from cases.records.slide_images import PyramidState, SlideImage, SlideStatus
+from cases.transaction import transaction
 from slides.errors import SlideError
 from slides.files import SlideFiles
 from worker.app import create_app
@@ -32,9 +42,16 @@ _LOOK = 0.3
 
 @dataclass(frozen=True)
 class Arrival:
-    """A slide to bring in: its files and what lists call it."""
+    """A slide to bring in: its files, whose they are and what lists call it.
+
+    Attributes:
+        unit: HSA-id of the care unit that owns it.
+        lid: of the case there that it belongs to; without one only the laboratory sees it.
+    """
 
     files: SlideFiles
+    unit: str
+    lid: str | None = None
     caption: str | None = None
 
 
@@ -72,6 +89,7 @@ class Ingest:
         """
         following: dict[uuid.UUID, TaskID] = {}
         sound = True
+        told: set[str] = set()
         with self.progress:
             for number, arrival in enumerate(arrivals, start=1):
                 bar = self.progress.add_task(
@@ -79,11 +97,15 @@ class Ingest:
                 )
                 try:
                     slide_id = self._patiently(lambda: self._register(arrival, bar))  # noqa: B023 - called at once
-                except (SlideError, OSError) as error:
+                except (SlideError, OSError, Rejected) as error:
                     self.progress.remove_task(bar)
                     # Without the file's name, which an OSError would tell and which may hold a patient's.
                     why = f"{error.strerror}." if isinstance(error, OSError) else str(error)
-                    self._console.print(f"[red]Not brought in[/]: {why}")
+                    # What is wrong with the owner is wrong for every slide, and said once.
+                    if why not in told:
+                        self._console.print(f"[red]Not brought in[/]: {why}")
+                    if isinstance(error, Rejected):
+                        told.add(why)
                     sound = False
                     continue
                 if slide_id is None:
@@ -108,11 +130,29 @@ class Ingest:
                 time.sleep(1)
 
     def _register(self, arrival: Arrival, bar: TaskID) -> uuid.UUID | None:
+        with transaction(self._make) as session:
+            find_owner(session, arrival.unit, arrival.lid)
         original = self._storage.originals.store(
             arrival.files, progress=lambda count: self.progress.advance(bar, count)
         )
         with transaction(self._make) as session:
-            slide = receive(session, digest=original.digest, byte_size=original.byte_size, caption=arrival.caption)
+            owner, case = find_owner(session, arrival.unit, arrival.lid)
+            known = session.scalar(
+                select(SlideImage.id).where(
+                    SlideImage.original_digest == original.digest,
+                    SlideImage.care_provider_id == owner.care_provider_id,
+                )
+            )
+            slide = receive(
+                session,
+                digest=original.digest,
+                byte_size=original.byte_size,
+                caption=arrival.caption,
+                owner=owner,
+                case=case,
+            )
+            if known is None:
+                _record_upload(session, slide, case)
         if slide.status not in (SlideStatus.RECEIVED, SlideStatus.VERIFYING):
             self._console.print(
                 f"Already here as slide {slide.number}: {escape(arrival.caption or 'the same content')}."
@@ -142,8 +182,52 @@ class Ingest:
         return sound
 
 
-def list_arrivals(slides: list[SlideFiles], *, caption: str | None) -> list[Arrival]:
-    """Give slides their caption, numbered when there are several."""
+def list_arrivals(slides: list[SlideFiles], *, unit: str, lid: str | None, caption: str | None) -> list[Arrival]:
+    """Give slides their owner and their caption, numbered when there are several."""
     if caption is None or len(slides) == 1:
-        return [Arrival(files, caption) for files in slides]
-    return [Arrival(files, f"{caption} {number}") for number, files in enumerate(slides, start=1)]
+        return [Arrival(files, unit, lid, caption) for files in slides]
+    return [Arrival(files, unit, lid, f"{caption} {number}") for number, files in enumerate(slides, start=1)]
+
+
+def find_owner(session: Session, unit: str, lid: str | None) -> tuple[CareUnit, PathologyCase | None]:
+    """Whose a slide is to be, as long as its care provider lets the platform keep anything. Source: domain rules, 2.3.
+
+    Args:
+        session: of the worker's role.
+        unit: HSA-id of the care unit.
+        lid: of its case, if it is known.
+
+    Raises:
+        Invalid: the HSA-id has another shape.
+        NotThere: there is no such unit, or no such case of it.
+        Conflict: no data processing agreement of the care provider is in force.
+    """
+    owner = session.scalar(select(CareUnit).where(CareUnit.hsa_id == parse_hsa_id(unit, field="unit")))
+    if owner is None:
+        raise NotThere("There is no care unit with this HSA-id. Copy it from the HSA catalogue.")
+    provider = session.get_one(CareProvider, owner.care_provider_id)
+    now = datetime.now(UTC)
+    if not any(period.holds(now) for period in terms(session, provider.id, AgreementType.PUB)):
+        raise Conflict(
+            f"{provider.name} has no data processing agreement (PUB) in force, so nothing of it may be kept here. "
+            "Its agreement administrator signs one first."
+        )
+    if lid is None:
+        return owner, None
+    case = session.scalar(
+        select(PathologyCase).where(PathologyCase.care_unit_id == owner.pdl_unit_id, PathologyCase.lid == lid)
+    )
+    if case is None:
+        raise NotThere("This care unit has no case with that number (LID). Register the case first.")
+    return owner, case
+
+
+def _record_upload(session: Session, slide: SlideImage, case: PathologyCase | None) -> None:
+    subject = Subject(
+        kind="slide",
+        id=slide.id,
+        patient_id=case.patient_id if case else None,
+        provider_id=slide.care_provider_id,
+        unit_id=slide.care_unit_id,
+    )
+    audit.record(session, Event.SLIDE_UPLOADED, by=None, provider_id=slide.care_provider_id, subjects=[subject])

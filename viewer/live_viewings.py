@@ -21,8 +21,8 @@ from cachetools import TTLCache
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.access.sessions import digest_token
-from cases.database import transaction
-from cases.records.viewings import LiveViewing, find_live
+from cases.sharing.viewings import LiveViewing, find_live
+from cases.transaction import transaction
 from slides.errors import SlideError
 from tiler.pyramid import Tiles
 from worker.confined_tiles import ConfinedPyramid, ConfinedTiles

@@ -10,11 +10,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from cases.access.sessions import NotAllowed
+from cases.access import errors
+from cases.access.audit import LogUnavailable
+from cases.access.gate import Refused
+from cases.access.gate.codes import SENTENCES, Code
+from cases.access.sessions import AssignmentMissing, EnrolmentMissing, SessionLocked
 from slides.errors import DamagedFile, OutsideSlide
 from viewer.headers import HEADERS
 
@@ -23,39 +28,74 @@ log = structlog.get_logger()
 
 
 class NotFound(Exception):
-    """There is no such thing, or none that this person may know of."""
+    """There is no such address."""
 
 
 class NotSignedIn(Exception):
     """Nobody is signed in, or the session has ended."""
 
 
+class ForeignSite(Exception):
+    """Another site asked the browser for a change."""
+
+
+class VersionMissing(Exception):
+    """A change does not say which version it is a change of."""
+
+
 class Problem(BaseModel):
-    """What every error answer looks like."""
+    """What every error answer looks like.
+
+    Attributes:
+        code: for programs and for translation.
+        next_step: what a person can do about it.
+        field: which part of what was sent is wrong.
+        allowed: the moves that are possible now.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     code: str
+    next_step: str | None = None
+    field: str | None = None
+    allowed: list[str] | None = None
 
 
 STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     NotSignedIn: (HTTPStatus.UNAUTHORIZED, "NOT_SIGNED_IN"),
-    NotAllowed: (HTTPStatus.FORBIDDEN, "NOT_ALLOWED"),
+    SessionLocked: (HTTPStatus.UNAUTHORIZED, "SESSION_LOCKED"),
+    EnrolmentMissing: (HTTPStatus.FORBIDDEN, "ENROLMENT_MISSING"),
+    AssignmentMissing: (HTTPStatus.FORBIDDEN, "ASSIGNMENT_MISSING"),
+    ForeignSite: (HTTPStatus.FORBIDDEN, "FOREIGN_SITE"),
     NotFound: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
+    VersionMissing: (HTTPStatus.PRECONDITION_REQUIRED, "VERSION_MISSING"),
+    errors.NotThere: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
+    errors.NotPermitted: (HTTPStatus.FORBIDDEN, "D04"),
+    errors.Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID"),
+    errors.IllegalMove: (HTTPStatus.CONFLICT, "ILLEGAL_MOVE"),
+    errors.Conflict: (HTTPStatus.CONFLICT, "CONFLICT"),
+    errors.Stale: (HTTPStatus.PRECONDITION_FAILED, "STALE"),
+    LogUnavailable: (HTTPStatus.FORBIDDEN, "D90"),
     OutsideSlide: (HTTPStatus.NOT_FOUND, "OUTSIDE_SLIDE"),
     DamagedFile: (HTTPStatus.CONFLICT, "DAMAGED_FILE"),
 }
 """The rules raise the left; only this table knows the right."""
 AWAY = (OperationalError, NoFreeConnection)
 """A database that does not answer; what it said of it is for the log."""
+RACES: dict[type[Exception], errors.Rejected] = {
+    StaleDataError: errors.Stale("Somebody changed this meanwhile. Read it again and repeat the change."),
+    IntegrityError: errors.Conflict("This contradicts something that was registered meanwhile. Read it again."),
+}
+"""What the database refuses when two people do the same at the same moment; what it said may name somebody."""
+NOTHING_THERE = "There is no such thing, or none that you may see."
 
 
-def problem(status: HTTPStatus, code: str, detail: str) -> Response:
+def problem(status: HTTPStatus, code: str, detail: str, **more: object) -> Response:
     """A problem document as an answer."""
-    body = Problem(title=status.phrase, status=status, detail=detail, code=code)
-    return Response(body.model_dump_json(), status_code=status, media_type=MEDIA_TYPE)
+    body = Problem.model_validate({"title": status.phrase, "status": status, "detail": detail, "code": code, **more})
+    return Response(body.model_dump_json(exclude_none=True), status_code=status, media_type=MEDIA_TYPE)
 
 
 def explain(error: Exception) -> Response | None:
@@ -64,11 +104,26 @@ def explain(error: Exception) -> Response | None:
         log.warning("the database does not answer")
         detail = "The database does not answer just now. Try again in a moment, and tell IT if it goes on."
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", detail)
+    for race, meaning in RACES.items():
+        if isinstance(error, race):
+            error = meaning
+    if isinstance(error, Refused):
+        return _explain_refusal(error)
     for kind in type(error).__mro__:
         if kind in STATUSES:
             status, code = STATUSES[kind]
-            return problem(status, code, str(error))
+            detail = NOTHING_THERE if kind is errors.NotThere else str(error)
+            explanation = SENTENCES[Code(code)] if code in Code.__members__ else None
+            more = {"field": getattr(error, "field", None), "allowed": getattr(error, "allowed", None)}
+            return problem(status, code, detail, next_step=explanation and explanation.next_step, **more)
     return None
+
+
+def _explain_refusal(error: Refused) -> Response:
+    decision = error.decision
+    if decision.hidden or decision.code is None:
+        return problem(*STATUSES[errors.NotThere], NOTHING_THERE)
+    return problem(HTTPStatus.FORBIDDEN, decision.code, decision.sentence, next_step=decision.next_step)
 
 
 def install(app: FastAPI) -> None:
@@ -80,7 +135,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         # What was sent may be anything, so it is not repeated; the places and rules are.
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        places = [{"place": [str(part) for part in one["loc"]], "rule": one["msg"]} for one in found]
+        places = [{"place": [str(part) for part in one["loc"]], "rule": one["type"]} for one in found]
         detail = "The request does not have the form described in /api/openapi.json: " + json.dumps(places)
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_REQUEST", detail)
 
@@ -98,7 +153,7 @@ def install(app: FastAPI) -> None:
         answer.raw_headers.extend(HEADERS)  # this handler alone works outside of SecurityHeaders
         return answer
 
-    for kind in (*STATUSES, *AWAY):
+    for kind in (*STATUSES, *AWAY, *RACES, Refused):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

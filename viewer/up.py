@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import Progress, TaskID
 
-from cases.access.people import DEMO_PERSON
+from cases.access.vault import Vault, VaultError
 from slides.drawing.catalogue import DEMO_SLIDES, draw_demo_slide
 from slides.files import gather
 from viewer.embedded.addresses import addresses
 from viewer.embedded.children import tie
 from viewer.embedded.errors import EmbeddedError
+from viewer.embedded.folders import make_data_folder
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
+from viewer.pilot import SLIDES
 from worker.queues import PYRAMIDS, VERIFICATION
 from worker.settings import WorkerSettings
 
@@ -33,16 +36,52 @@ WORKERS = {"verifier": (VERIFICATION,), "worker": (PYRAMIDS,)}
 _SAMSYN = [sys.executable, "-m", "viewer"]
 
 
-def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn: bool, slides: list[Path]) -> int:
+@dataclass(frozen=True)
+class Joining:
+    """What is brought in as soon as everything runs.
+
+    Attributes:
+        drawn: the demo slides.
+        slides: files and folders.
+        unit: HSA-id of the care unit that owns them.
+        lid: of their case there.
+    """
+
+    drawn: bool = False
+    slides: tuple[Path, ...] = ()
+    unit: str | None = None
+    lid: str | None = None
+
+    def commands(self) -> list[list[str]]:
+        """As people would type them in another terminal."""
+        found = [[*_SAMSYN, "draw"]] if self.drawn else []
+        if self.slides and self.unit:
+            case = ["--lid", self.lid] if self.lid else []
+            found.append([*_SAMSYN, "ingest", *map(str, self.slides), "--unit", self.unit, *case])
+        return found
+
+
+def run(console: Console, data: Path, *, host: str, port: int, demo: bool, joining: Joining) -> int:
     """Run everything until Ctrl-C. Returns the exit code."""
     if not _is_free(host, port):
         console.print(
             f"[red]Port {port} is taken.[/] Stop what uses it, or choose another: samsyn up --port {port + 1}"
         )
         return 2
-    missing = [path for path in slides if not path.exists()]
+    missing = [path for path in joining.slides if not path.exists()]
     if missing:
         console.print(f"[red]There is nothing at {missing[0]}.[/] Give a slide file or a folder of slides.")
+        return 2
+    if joining.drawn and not demo:
+        console.print("[red]The drawn slides belong to cases of the pilot.[/] Add --demo, which puts it in.")
+        return 2
+    if joining.slides and not joining.unit:
+        console.print("[red]Somebody must own the slides.[/] Say who with --unit and the care unit's HSA-id.")
+        return 2
+    try:
+        _take_keys(data)
+    except VaultError as error:
+        console.print(f"[red]{error}[/]")
         return 2
     address = f"http://{host}:{port}/"
     at_work: list[subprocess.Popen[bytes]] = []
@@ -51,16 +90,16 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
         if event.kind == "ended":
             console.print(f"[yellow]{event.sentence}[/]")
         if (event.name, event.kind) == ("web", "ready") and not at_work:
-            people = f"{DEMO_PERSON['name']}, {DEMO_PERSON['title'].lower()}: one click on the sign-in page"
-            who = people if demo else "nobody yet: accounts come with a later version (--demo adds a demo account)"
+            who = (
+                "everybody of the pilot signs in with one click; never for real patients"
+                if demo
+                else "with a local account (samsyn accounts create makes one)"
+            )
             console.print(
                 Panel(f"[bold]{address}[/]\nSign in: {who}\nFiles: {data}\nCtrl-C stops everything", title="Samsyn")
             )
-            joining = [[*_SAMSYN, "draw"]] if drawn else []
-            if slides:
-                joining.append([*_SAMSYN, "ingest", *map(str, slides)])
             # They draw their progress bars on this terminal, and Ctrl-C reaches them as well.
-            for joins in joining:
+            for joins in joining.commands():
                 command = [*joins, "--data", str(data)]
                 at_work.append(subprocess.Popen(command, env=worker, preexec_fn=tie(signal.SIGTERM)))  # noqa: S603
 
@@ -75,9 +114,10 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, drawn
     }
     worker = {**common, "SAMSYN_DATABASE_URL": where.worker_database_url}
     owner = {**os.environ, "SAMSYN_OWNER_DATABASE_URL": where.owner_database_url}
+    pilot = [Process("pilot", [*_SAMSYN, "seed", "pilot"], web)] if demo else []
     supervisor = Supervisor(
         data,
-        one_off=[Process("migrations", [*_SAMSYN, "migrate"], owner)],
+        one_off=[Process("migrations", [*_SAMSYN, "migrate"], owner), *pilot],
         processes=[
             *(
                 Process(name, [*_SAMSYN, "work", "--queues", ",".join(queues)], worker)
@@ -133,13 +173,24 @@ def bring_in_drawn(console: Console, settings: WorkerSettings) -> bool:
                 bar = ingest.progress.add_task(f"{demo.caption_sv}: drawing", total=1.0)
                 draw_demo_slide(demo, folder, partial(_show, ingest.progress, bar))
                 ingest.progress.remove_task(bar)
-            yield Arrival(gather(path), demo.caption_sv)
+            lid = "-".join(demo.file_name.split("-")[:2])
+            yield Arrival(gather(path), SLIDES[lid], lid, demo.caption_sv)
 
     return ingest.bring_in(arrivals())
 
 
 def _show(progress: Progress, bar: TaskID, done: int, total: int) -> None:
     progress.update(bar, completed=done, total=total)
+
+
+def _take_keys(data: Path) -> None:
+    """Make the keys before the first start; where there has been one, they are to be there. Raises VaultError."""
+    folder = Path(os.environ.get("SAMSYN_KEYS") or data / "keys")
+    if (data / "postgresql").exists() or any(folder.glob("*.key")):
+        Vault(folder)
+    else:
+        make_data_folder(data)
+        Vault.create(folder)
 
 
 def _is_free(host: str, port: int) -> bool:

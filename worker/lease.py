@@ -11,8 +11,8 @@ from typing import Self
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cases.database import transaction
 from cases.records.slide_images import LEASE, LeaseLost, renew
+from cases.transaction import transaction
 
 _RENEWAL = LEASE.total_seconds() / 4
 _PROGRESS = 0.4

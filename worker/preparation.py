@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cases.database import transaction
 from cases.records.slide_images import (
     LeaseLost,
     SlideImage,
@@ -31,6 +30,7 @@ from cases.records.slide_images import (
     take_back,
     verify,
 )
+from cases.transaction import transaction
 from slides.errors import DamagedFile, SlideError
 from worker.lease import Lease
 from worker.sandbox import Crashed, Sandbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
@@ -12,8 +13,10 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cases.database import transaction
-from cases.records.slide_images import SlideStatus, find_due, find_unregistered, receive
+from cases.access.log_anchors import AnchorsDamaged, anchor, read_heads
+from cases.records.arrivals import find_unregistered, receive
+from cases.records.slide_images import SlideStatus, find_due
+from cases.transaction import transaction
 from slides.staging import clear
 from worker.queues import PYRAMIDS, VERIFICATION, ring, waiting
 from worker.storage import Storage
@@ -39,10 +42,15 @@ class Sweeper:
         app: that can ring.
         make: sessions of this process.
         storage: where the files are.
+        anchors: where the log's chains are anchored; `anchors` in the data folder if not said.
     """
 
-    def __init__(self, app: Celery, make: sessionmaker[Session], storage: Storage) -> None:
+    def __init__(
+        self, app: Celery, make: sessionmaker[Session], storage: Storage, *, anchors: Path | None = None
+    ) -> None:
         self._app, self._make, self._storage = app, make, storage
+        self._anchors = anchors or storage.data / "anchors"
+        self._anchored: date | None = None
         self._looked_at: dict[Path, int] = {}
         self._swept = storage.data / "run" / "swept"
         """Touched after every sweep, for health checks."""
@@ -53,10 +61,18 @@ class Sweeper:
         while True:
             try:
                 self.sweep()
+                self.anchor_log(datetime.now(UTC).date())
                 self._swept.touch()
-            except (SQLAlchemyError, OperationalError, RedisError, OSError) as error:
+            except (SQLAlchemyError, OperationalError, RedisError, OSError, AnchorsDamaged) as error:
                 log.warning("sweep put off", error=type(error).__name__)
             time.sleep(EVERY)
+
+    def anchor_log(self, today: date) -> None:
+        """Write down outside the database where the log's chains stand, once a day. Raises AnchorsDamaged."""
+        if self._anchored != today:
+            with transaction(self._make) as session:
+                anchor(read_heads(session), self._anchors, today=today)
+            self._anchored = today
 
     def sweep(self) -> int:
         """Ring for what is due, clear away what killed writers left, register what was archived without a row.

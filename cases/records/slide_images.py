@@ -18,13 +18,14 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Identity,
+    Index,
+    UniqueConstraint,
     and_,
     func,
     or_,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.database import Base
@@ -79,6 +80,8 @@ class SlideImage(Base):
 
     Attributes:
         number: short name for people, "Glas 12"; says nothing about a patient.
+        care_provider_id, care_unit_id: who owns it; None until somebody says whose it is, and then nobody sees it.
+        case_id: the case it belongs to; until it has one only the laboratory sees it.
         caption: what somebody chose to call it; never a patient's name.
         original_digest: SHA-256 of the original, which is also where the archive keeps it.
         byte_size: of the original's files.
@@ -103,11 +106,20 @@ class SlideImage(Base):
         CheckConstraint("(lease_holder IS NULL) = (leased_until IS NULL)", "lease_is_whole"),
         CheckConstraint("status <> 'QUARANTINED' OR reason IS NOT NULL", "quarantine_has_a_reason"),
         CheckConstraint("status <> 'AVAILABLE' OR pyramid = 'READY'", "available_has_a_pyramid"),
+        CheckConstraint("(care_provider_id IS NULL) = (care_unit_id IS NULL)", "owner_is_whole"),
+        CheckConstraint("case_id IS NULL OR care_unit_id IS NOT NULL", "case_has_an_owner"),
+        # The same content may come from two care providers: each has a slide of its own.
+        UniqueConstraint("care_provider_id", "original_digest", postgresql_nulls_not_distinct=True),
+        Index("ix_slide_image_care_unit_id_number", "care_unit_id", "number"),
+        Index("ix_slide_image_original_digest", "original_digest"),
     )
 
     number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    care_provider_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("care_provider.id"))
+    care_unit_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("care_unit.id"))
+    case_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("pathology_case.id"), index=True)
     caption: Mapped[str | None]
-    original_digest: Mapped[str] = mapped_column(unique=True)
+    original_digest: Mapped[str]
     byte_size: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[SlideStatus] = mapped_column(
         Enum(SlideStatus, native_enum=False, length=20), default=SlideStatus.RECEIVED
@@ -184,30 +196,6 @@ class SlideFacts:
     colour_profile: str
     has_thumbnail: bool
     has_macro: bool
-
-
-def receive(session: Session, *, digest: str, byte_size: int, caption: str | None = None) -> SlideImage:
-    """Register an original that has been archived; it falls due for verification at once.
-
-    The same content is one slide, even when several people bring it in at the same moment: all get the same row.
-    """
-    known = select(SlideImage).where(SlideImage.original_digest == digest).with_for_update()
-    slide = session.scalar(known)
-    if slide is None:
-        session.execute(
-            insert(SlideImage)
-            .values(original_digest=digest, byte_size=byte_size, caption=caption)
-            .on_conflict_do_nothing(index_elements=[SlideImage.original_digest])
-        )
-        slide = session.scalars(known).one()
-    slide.caption = slide.caption or caption
-    return slide
-
-
-def find_unregistered(session: Session, digests: list[str]) -> list[str]:
-    """Those of some originals' digests that no slide image has."""
-    known = set(session.scalars(select(SlideImage.original_digest).where(SlideImage.original_digest.in_(digests))))
-    return [digest for digest in digests if digest not in known]
 
 
 def _is_due() -> ColumnElement[bool]:
@@ -350,11 +338,6 @@ def give_back(slide: SlideImage, *, after: timedelta, code: str, sentence: str, 
     slide.attempts += attempt
     slide.reason_code, slide.reason = code, sentence
     slide.leased_until = func.clock_timestamp() + after
-
-
-def list_slides(session: Session) -> list[SlideImage]:
-    """Every slide image, the newest first."""
-    return list(session.scalars(select(SlideImage).order_by(SlideImage.number.desc())))
 
 
 def _release(slide: SlideImage) -> None:

@@ -30,15 +30,20 @@ from rich.table import Table
 from sqlalchemy.orm import Session, sessionmaker
 
 sys.path.append(str(Path(__file__).parents[1]))
+from product import sign_in
 from slow_line import MEGABITS_S, ROUND_TRIP_MS, SLOWNESS, SlowLine
 
-from cases.access.people import DEMO_PERSON
-from cases.database import connect, sessions, transaction
-from cases.records.slide_images import SlideImage, receive
+from cases.access.permissions import Role
+from cases.database import connect, sessions
+from cases.records.arrivals import receive
+from cases.records.slide_images import SlideImage
+from cases.transaction import transaction
 from slides.drawing import Label, Tissue, stains, write_aperio
 from slides.files import find_slides
 from slides.geometry import Size
 from viewer.embedded.addresses import addresses
+from viewer.ingest import find_owner
+from viewer.pilot import KALMAR
 from worker.app import create_app
 from worker.queues import VERIFICATION, ring
 from worker.settings import WorkerSettings
@@ -66,7 +71,7 @@ class Installation:
         self.address = address
         self.storage = Storage(data)
         self.browser = httpx2.Client(base_url=address, timeout=30, trust_env=False)
-        self.browser.post("/api/session", json={"person_id": DEMO_PERSON["id"]}).raise_for_status()
+        self.somebody = sign_in(self.browser, Role.LAB)
         settings = WorkerSettings(database_url=where.worker_database_url, redis_url=where.broker_url, data=data)
         self.make: sessionmaker[Session] = sessions(connect(settings.database_url, connections=2))
         self.broker = create_app(settings)
@@ -133,7 +138,9 @@ def arrive(here: Installation, slide: Path) -> tuple[dict[str, float], uuid.UUID
         moments.append((step, time.perf_counter() if at is None else at))
 
     with transaction(here.make) as session:
-        slide_id = receive(session, digest=original.digest, byte_size=original.byte_size, caption="Benchmark").id
+        owner, _ = find_owner(session, KALMAR, None)
+        slide = receive(session, digest=original.digest, byte_size=original.byte_size, caption="Benchmark", owner=owner)
+        slide_id = slide.id
     passed("register")
     ring(here.broker, slide_id, queue=VERIFICATION)
     passed("ring")
@@ -160,7 +167,7 @@ def look(chromium: Browser, here: Installation, slide_id: uuid.UUID, size: dict[
     found: dict[str, float] = {}
     for how in ("by its address", "from the list"):
         context = chromium.new_context(base_url=here.address, viewport={"width": 1280, "height": 800})
-        context.request.post("/api/session", data={"person_id": DEMO_PERSON["id"]})
+        context.request.post("/api/session", data=here.somebody)
         line = SlowLine(context.new_page())
         if how == "by its address":
             line.slow_down()

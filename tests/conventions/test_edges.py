@@ -13,21 +13,44 @@ ROOT = Path(viewer.__file__).parents[1]
 PACKAGES = ("slides", "tiler", "cases", "worker", "viewer")
 
 EDGES = {
-    "cases/database.py",  # where `transaction` is made
+    "cases/database.py",  # where sessions are made
     "cases/migrate.py",  # one transaction for all migrations
+    "cases/transaction.py",  # where `transaction` is made
+    "viewer/api/events.py",
+    "viewer/api/health.py",
+    "viewer/api/session/proof.py",  # hashing a password holds no transaction open
+    "viewer/api/session/signing_in.py",
+    "viewer/app.py",
+    "viewer/cli_accounts.py",
+    "viewer/cli_agreements.py",
+    "viewer/cli_seed.py",
+    "viewer/dependencies.py",
+    "viewer/doctor.py",
+    "viewer/ingest.py",
+    "viewer/live_viewings.py",
     "worker/lease.py",
     "worker/preparation.py",
     "worker/sweeping.py",
-    "viewer/api/events.py",
-    "viewer/api/health.py",
-    "viewer/app.py",
-    "viewer/dependencies.py",
-    "viewer/doctor.py",
-    "viewer/events.py",
-    "viewer/ingest.py",
-    "viewer/live_viewings.py",
 }
 """Files that may begin or end a transaction."""
+
+
+ACROSS_PROVIDERS = {
+    "cases/access/blocks/lifts.py",  # that something is blocked, wherever
+    "cases/access/decisions.py",  # refusals that outlive their transaction
+    "cases/access/log_accounts.py",  # names in the log of who looked at one's own provider's data
+    "cases/access/log_chain.py",  # every provider's chain
+    "cases/access/log_risks.py",  # who shares a surname with a patient
+    "cases/access/patients.py",  # whether the keys fit
+    "cases/access/same_patients.py",  # who is the same person elsewhere
+    "cases/access/sessions/acting.py",  # who is asking, before it is clear for whom
+    "cases/sharing/checklists/__init__.py",  # what both sides of a pair have in place
+    "cases/sharing/record_grants.py",  # letting a provider into another's case
+    "cases/sharing/resources.py",  # the facts for the gate
+    "cases/sharing/viewings.py",  # what everybody looks at
+    "viewer/cli_agreements.py",  # the operator's own side of its agreements
+}
+"""Files that may look across care providers, and what for. Every other query sees one provider."""
 
 
 def begins_or_ends(call: ast.Call) -> bool:
@@ -60,3 +83,14 @@ def test_only_the_edge_begins_and_ends_transactions() -> None:
 )
 def test_the_search_finds_what_it_is_for(source: str) -> None:
     assert find_edges(source) == [1]
+
+
+def test_only_what_is_listed_looks_across_care_providers() -> None:
+    files = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "web" not in path.parts)
+    calls = {
+        str(path.relative_to(ROOT))
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "platform"
+    }
+    assert calls == ACROSS_PROVIDERS

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cases.database import connect
 from viewer.embedded import addresses
+from viewer.pilot import KALMAR
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 
@@ -136,7 +137,7 @@ class Installation:
     def ingest(self, *paths: Path, wait: bool = False) -> subprocess.Popen[str]:
         """Start bringing slides in, as a person would from another terminal."""
         return subprocess.Popen(
-            self.command("ingest", *map(str, paths), "--wait" if wait else "--no-wait"),
+            self.command("ingest", *map(str, paths), "--unit", KALMAR, "--wait" if wait else "--no-wait"),
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,

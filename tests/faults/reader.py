@@ -12,8 +12,9 @@ from typing import Any, Self
 import httpx2
 from faults.installation import Installation
 from PIL import Image, UnidentifiedImageError
+from product import find_demo_person
 
-from cases.access.people import DEMO_PERSON
+from cases.access.permissions import Role
 from slides.geometry import Size
 from tiler.grid import Grid
 
@@ -23,7 +24,7 @@ class Refused(Exception):
 
 
 class Reader:
-    """Signs in, opens any slide that can be opened, and fetches some of its tiles; again and again.
+    """Signs in at the laboratory that owns the slides, opens one that can be opened, fetches tiles; again and again.
 
     Errors are what a broken machine gives and must end with it; a wrong tile must never come.
 
@@ -61,7 +62,8 @@ class Reader:
         while not self._ending.is_set():
             try:
                 with httpx2.Client(base_url=self._installation.address, timeout=10, trust_env=False) as client:
-                    self._ask(client, "POST", "/api/session", json={"person_id": DEMO_PERSON["id"]})
+                    offered = self._ask(client, "GET", "/api/session").json()
+                    self._ask(client, "POST", "/api/session", json=find_demo_person(offered, Role.LAB))
                     while not self._ending.wait(0.15):
                         self._look_at_one(client)
                         if self._ill:

@@ -16,12 +16,16 @@ from viewer.embedded import EmbeddedPostgreSQL
 
 @pytest.fixture(scope="session")
 def gallery(
-    postgresql: EmbeddedPostgreSQL, cluster: Path, tmp_path_factory: pytest.TempPathFactory
+    postgresql: EmbeddedPostgreSQL, cluster: Path, pilot: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gallery]:
     """Shared by every test of the web; whoever changes a slide in it changes it back."""
     scanned = tmp_path_factory.mktemp("scanned")
     good = write_good_slide(scanned / "good.svs")
-    with cloned(postgresql, cluster) as database, folder_for_everyone() as folder, Product(folder, database) as product:
+    with (
+        cloned(postgresql, cluster, template=pilot) as database,
+        folder_for_everyone() as folder,
+        Product(folder, database) as product,
+    ):
         yield Gallery(
             product,
             product.start_web(),
@@ -42,7 +46,7 @@ def stranger(gallery: Gallery) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def browser(gallery: Gallery) -> Iterator[httpx2.Client]:
-    """A browser in which the demo person is signed in."""
+    """A browser in which a pathologist of the pilot's laboratory in Kalmar is signed in."""
     with gallery.web.demo_person() as client:
         yield client
 

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from gallery import Gallery
 from makers import decode
-from product import Product
+from product import CASE, Product, find_demo_person
 
-from cases.access.people import DEMO_PERSON
+from cases.access.permissions import Role
 
-DEMO = {"person_id": DEMO_PERSON["id"]}
+PROBLEM = "type", "title", "status", "detail", "code", "next_step", "field", "allowed"
 SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -26,7 +26,7 @@ def check_problem(answer: httpx2.Response, status: int, code: str) -> str:
     """An error answer has the form of RFC 9457 and the headers of every other. Returns its sentence."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     body = answer.json()
-    assert set(body) == {"type", "title", "status", "detail", "code"}
+    assert {"type", "title", "status", "detail", "code"} <= set(body) <= {*PROBLEM}
     assert (body["type"], body["status"], body["code"]) == ("about:blank", status, code)
     check_security(answer)
     return str(body["detail"])
@@ -43,10 +43,22 @@ def check_security(answer: httpx2.Response) -> None:
 
 
 def test_the_sign_in_page_learns_who_is_there(stranger: httpx2.Client) -> None:
-    assert stranger.get("/api/session").json() == {"person": None, "demo_people": [DEMO_PERSON]}
-    created = stranger.post("/api/session", json=DEMO)
-    assert (created.status_code, created.json()["person"]) == (201, DEMO_PERSON)
-    assert stranger.get("/api/session").json()["person"] == DEMO_PERSON
+    before = stranger.get("/api/session").json()
+    assert (before["state"], before["person"], before["demo"]) == ("ANONYMOUS", None, True)
+    assert [one["provider"]["name"] for one in before["demo_providers"]] == [
+        "Påhittade Patologlaboratoriet AB",
+        "Region Jönköpings län",
+        "Region Kalmar län",
+        "Region Östergötland",
+    ]
+    chosen = find_demo_person(before, Role.COO)
+    created = stranger.post("/api/session", json=chosen)
+    assert (created.status_code, created.json()["state"]) == (201, "ACTIVE")
+    there = stranger.get("/api/session").json()
+    assert (there["person"]["id"], there["person"]["name"]) == (chosen["person_id"], "Anna-Lena Penngren")
+    assert there["assignment"]["unit"]["name"] == "Klinisk patologi, Länssjukhuset i Kalmar"
+    assert [held["role"] for held in there["assignment"]["roles"]] == ["COO"]
+    assert there["demo_providers"] == []
     assert stranger.delete("/api/session").status_code == 204
     assert stranger.get("/api/session").json()["person"] is None
 
@@ -61,7 +73,7 @@ def test_the_old_cookie_opens_nothing_after_signing_out(gallery: Gallery, browse
 
 def test_nobody_signs_in_as_somebody_who_is_not_a_demo_person(stranger: httpx2.Client) -> None:
     answer = stranger.post("/api/session", json={"person_id": str(uuid.uuid4())})
-    assert "There is no such demo person." in check_problem(answer, 403, "NOT_ALLOWED")
+    check_problem(answer, 404, "NOT_FOUND")
     assert "set-cookie" not in answer.headers
 
 
@@ -71,7 +83,8 @@ def cookie_of(answer: httpx2.Response) -> dict[str, Any]:
 
 
 def test_the_cookie_is_for_this_site_and_no_script(stranger: httpx2.Client) -> None:
-    made = cookie_of(stranger.post("/api/session", json=DEMO))
+    demo = find_demo_person(stranger.get("/api/session").json(), Role.PAT)
+    made = cookie_of(stranger.post("/api/session", json=demo))
     assert made.pop("value")
     assert made == {"name": "samsyn_session", "httponly": True, "samesite": "strict", "path": "/", "max-age": "36000"}
     dropped = cookie_of(stranger.delete("/api/session"))
@@ -81,8 +94,8 @@ def test_the_cookie_is_for_this_site_and_no_script(stranger: httpx2.Client) -> N
 def test_without_demo_mode_nobody_gets_in_and_behind_https_cookies_are_secure(product: Product) -> None:
     web = product.start_web(https="true")
     with web.stranger() as client:
-        answer = client.post("/api/session", json=DEMO)
-        made = cookie_of(answer)
+        demo = find_demo_person(client.get("/api/session").json(), Role.PAT)
+        made = cookie_of(client.post("/api/session", json=demo))
         token = {"cookie": f"{made['name']}={made['value']}"}
         assert (made["name"], made["secure"], made["path"]) == ("__Host-samsyn_session", True, "/")
         assert client.get("/api/slides", headers=token).status_code == 200
@@ -90,13 +103,14 @@ def test_without_demo_mode_nobody_gets_in_and_behind_https_cookies_are_secure(pr
         check_problem(client.get("/api/slides", headers=wrong_name), 401, "NOT_SIGNED_IN")
     without = product.start_web(https="true", demo="false")
     with without.stranger() as client:
-        assert client.get("/api/session").json() == {"person": None, "demo_people": []}
-        said = check_problem(client.post("/api/session", json=DEMO), 403, "NOT_ALLOWED")
+        state = client.get("/api/session").json()
+        assert (state["state"], state["demo"], state["demo_providers"]) == ("ANONYMOUS", False, [])
+        said = check_problem(client.post("/api/session", json=demo), 403, "D04")
         assert said == "Demo people can sign in only where SAMSYN_DEMO is on. Ask IT who may sign in here."
         # What was opened without proof while it was on has ended too.
         check_problem(client.get("/api/slides", headers=token), 401, "NOT_SIGNED_IN")
     with web.stranger() as client:
-        again = cookie_of(client.post("/api/session", json=DEMO))
+        again = cookie_of(client.post("/api/session", json=demo))
         dropped = cookie_of(client.delete("/api/session", headers={"cookie": f"{again['name']}={again['value']}"}))
         # A browser ignores a __Host- cookie without Secure, also one that drops it: RFC 6265bis, 4.1.3.2.
         assert (dropped["name"], dropped["secure"], dropped["value"]) == ("__Host-samsyn_session", True, "")
@@ -110,6 +124,7 @@ def test_slides_are_listed_the_newest_first_with_what_is_known_of_them(
     assert numbers == sorted(numbers, reverse=True)
     by_id = {slide["id"]: slide for slide in listed}
     available = by_id[str(gallery.available)]
+    assert available["case"]["lid"] == CASE
     assert available == browser.get(f"/api/slides/{gallery.available}").json()
     assert (available["status"], available["pyramid"], available["viewable"]) == ("AVAILABLE", "READY", True)
     assert available["size"] == {"width": 1300, "height": 900}
@@ -134,25 +149,44 @@ def test_small_pictures_are_the_files_the_worker_made(gallery: Gallery, browser:
 def test_a_slide_that_is_not_sound_shows_no_picture_and_cannot_be_opened(
     gallery: Gallery, browser: httpx2.Client
 ) -> None:
-    for slide_id, why in (
-        (gallery.quarantined, "It is in quarantine"),
-        (gallery.received, "It is still being checked"),
-    ):
+    for slide_id in (gallery.quarantined, gallery.received):
         for image in ("thumbnail", "macro"):
-            said = check_problem(browser.get(f"/api/slides/{slide_id}/{image}.jpg"), 404, "NOT_FOUND")
-            assert said == f"This slide has no {image} to show."
-        said = check_problem(browser.post("/api/viewings", json={"slide_id": str(slide_id)}), 403, "NOT_ALLOWED")
-        assert why in said
+            check_problem(browser.get(f"/api/slides/{slide_id}/{image}.jpg"), 403, "D05")
+        said = check_problem(browser.post("/api/viewings", json={"slide_id": str(slide_id)}), 403, "D05")
+        assert said == "This is not ready to be shown, is in quarantine, or has been withdrawn."
+
+
+def test_the_laboratory_looks_at_what_it_must_settle(gallery: Gallery) -> None:
+    with gallery.web.demo_person(Role.LAB) as laboratory:
+        for slide_id in (gallery.quarantined, gallery.received):
+            for image in ("thumbnail", "macro"):
+                check_problem(laboratory.get(f"/api/slides/{slide_id}/{image}.jpg"), 404, "NOT_FOUND")
+            assert laboratory.post("/api/viewings", json={"slide_id": str(slide_id)}).status_code == 201
+
+
+def test_a_laboratory_of_another_region_learns_nothing_of_a_slide(gallery: Gallery) -> None:
+    with gallery.web.demo_person(Role.LAB, of="Region Östergötland") as elsewhere:
+        assert elsewhere.get("/api/slides").json()["slides"] == []
+        for slide_id in (gallery.available, gallery.quarantined, uuid.uuid4()):
+            answers = (
+                elsewhere.get(f"/api/slides/{slide_id}"),
+                elsewhere.get(f"/api/slides/{slide_id}/thumbnail.jpg"),
+                elsewhere.post("/api/viewings", json={"slide_id": str(slide_id)}),
+            )
+            told = {check_problem(answer, 404, "NOT_FOUND") for answer in answers}
+            assert told == {"There is no such thing, or none that you may see."}
 
 
 def test_a_viewing_is_open_until_it_is_closed(gallery: Gallery, browser: httpx2.Client) -> None:
     opened = browser.post("/api/viewings", json={"slide_id": str(gallery.verified)}).json()
     assert (opened["slide"]["id"], opened["intended_use"]) == (str(gallery.verified), "COMMUNICATION")
     address = f"/api/viewings/{opened['id']}"
-    assert browser.get(address).json() == {"id": opened["id"], "state": "OPEN"}
+    told = browser.get(address).json()
+    assert (told["id"], told["state"], told["until"]) == (opened["id"], "OPEN", opened["until"])
     for _ in range(2):
         assert browser.delete(address).status_code == 204
-    assert browser.get(address).json() == {"id": opened["id"], "state": "ENDED"}
+    told = browser.get(address).json()
+    assert (told["id"], told["state"], told["code"]) == (opened["id"], "ENDED", None)
 
 
 @pytest.mark.parametrize(
@@ -200,12 +234,12 @@ def test_changes_that_another_site_asks_for_are_not_made(gallery: Gallery, brows
     foreign = {"sec-fetch-site": site}
     for method, path, body in (
         ("POST", "/api/viewings", {"slide_id": str(gallery.available)}),
-        ("POST", "/api/session", DEMO),
+        ("POST", "/api/session", {"person_id": str(uuid.uuid4())}),
         ("DELETE", f"/api/viewings/{viewing}", None),
         ("DELETE", "/api/session", None),
     ):
         answer = browser.request(method, path, json=body, headers=foreign)
-        assert "another site" in check_problem(answer, 403, "NOT_ALLOWED")
+        assert "another site" in check_problem(answer, 403, "FOREIGN_SITE")
         assert "set-cookie" not in answer.headers
     assert browser.get(f"/api/viewings/{viewing}", headers=foreign).json()["state"] == "OPEN"
     own = {"sec-fetch-site": "same-origin"}

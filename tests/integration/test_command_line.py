@@ -13,16 +13,19 @@ from pathlib import Path
 import pytest
 from gallery import Gallery
 from makers import write_broken_slide, write_good_slide, write_no_slide
-from product import ROOT, Database, Product
+from product import CASE, ROOT, Database, Product
 from typer.testing import CliRunner
 
+from cases.access.vault import Vault
 from tiler.pyramid import Pyramid
 from viewer.cli import app
 from viewer.doctor import examine
 from viewer.embedded.addresses import database_url
+from viewer.pilot import KALMAR, LINKOPING
 
 PATIENT = "Tolvan Tolvansson.svs"
 """A file name of the kind that must not be repeated."""
+OF_KALMAR = "--unit", KALMAR
 
 
 def samsyn(*words: str | Path, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -127,20 +130,76 @@ def test_ingest_brings_a_folder_in_once_and_follows_each_slide(running: Product,
     (tmp_path / "below").mkdir()
     write_good_slide(tmp_path / "below" / "another.svs", seed=3)
     (tmp_path / "notes.txt").write_text("Not for here.")
-    code, said = samsyn("ingest", tmp_path, "--caption", "Kolon [/b]", *data, env=env)
+    code, said = samsyn("ingest", tmp_path, *OF_KALMAR, "--lid", CASE, "--caption", "Kolon [/b]", *data, env=env)
     assert code == 0, said
-    rows = running.database.query("SELECT number, caption, status FROM slide_image ORDER BY number")
-    assert [(row["caption"], row["status"]) for row in rows] == [
-        ("Kolon [/b] 1", "AVAILABLE"),
-        ("Kolon [/b] 2", "AVAILABLE"),
+    rows = running.database.query(
+        "SELECT caption, slide_image.status, lid, care_unit.hsa_id FROM slide_image"
+        " JOIN pathology_case ON pathology_case.id = case_id JOIN care_unit ON care_unit.id = slide_image.care_unit_id"
+        " ORDER BY number"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("Kolon [/b] 1", "AVAILABLE", CASE, KALMAR),
+        ("Kolon [/b] 2", "AVAILABLE", CASE, KALMAR),
     ]
     assert "Slide 2, Kolon [/b] 2: ready" in said
-    code, said = samsyn("ingest", tmp_path / PATIENT, *data, env=env)
+    assert count_uploads(running) == 2
+    code, said = samsyn("ingest", tmp_path / PATIENT, *OF_KALMAR, *data, env=env)
     assert code == 0
     assert re.search(r"Already here as slide \d: the same content\.", said)
     assert "Tolvan" not in said
     assert len(running.database.query("SELECT * FROM slide_image")) == 2
+    assert count_uploads(running) == 2
     assert (tmp_path / PATIENT).exists()
+    # Another care provider's slide of the same content is its own; without a case it is its laboratory's alone.
+    code, said = samsyn("ingest", tmp_path / PATIENT, "--unit", LINKOPING.lower(), *data, env=env)
+    assert code == 0, said
+    assert "Slide 3: ready" in said
+    assert count_uploads(running) == 3
+
+
+def count_uploads(product: Product) -> int:
+    """Entries in the log that a slide came in, each in its owner's chain."""
+    (row,) = product.database.query(
+        "SELECT count(*) AS n FROM audit_event JOIN audit_subject ON event_id = audit_event.id"
+        " JOIN slide_image ON slide_image.id = subject_id AND provider_id = slide_image.care_provider_id"
+        " WHERE event = 'SLIDE_UPLOADED' AND audit_event.care_provider_id = provider_id"
+    )
+    return int(row["n"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--unit", "SE2321000073-NOBODY"), "There is no care unit with this HSA-id."),
+        (("--unit", "Kalmar"), "An HSA-id is SE, the organisation number"),
+        ((*OF_KALMAR, "--lid", "D99-1"), "This care unit has no case with that number (LID). Register the case first."),
+        ((*OF_KALMAR, "--lid", "D26-00417"), "This care unit has no case with that number (LID)."),  # Linköping's
+    ],
+)
+def test_a_slide_that_nobody_can_own_is_not_kept(
+    running: Product, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    before = running.storage.originals.digests()
+    for seed in (51, 52):
+        write_good_slide(tmp_path / f"{seed}.svs", width=300, height=300, seed=seed)
+    code, said = samsyn("ingest", tmp_path, *words, "--data", running.data, env=running.environment())
+    assert (code, said.count(f"Not brought in: {sentence}")) == (1, 1), said
+    assert set(running.storage.originals.digests()) == set(before)
+
+
+def test_without_a_data_processing_agreement_nothing_is_kept(product: Product, tmp_path: Path) -> None:
+    """G22. Source: domain rules, 4.1."""
+    slide = write_good_slide(tmp_path / "good.svs", width=300, height=300)
+    product.database.query(
+        "UPDATE agreement SET terminated_at = now(), ending = 'RESCINDED', ending_reason = 'Prov'"
+        " FROM care_provider WHERE type = 'PUB' AND party_a = care_provider.id AND name = 'Region Kalmar län'"
+    )
+    data, env = ("--data", product.data), product.environment()
+    code, said = samsyn("ingest", slide, *OF_KALMAR, "--no-wait", *data, env=env)
+    assert code == 1
+    assert "Region Kalmar län has no data processing agreement (PUB) in force, so nothing of it may be kept" in said
+    assert list(product.storage.originals.digests()) == product.database.query("SELECT * FROM slide_image") == []
+    assert samsyn("ingest", slide, "--unit", LINKOPING, "--no-wait", *data, env=env)[0] == 0
 
 
 def test_ingest_says_what_it_did_not_bring_in(running: Product, tmp_path: Path) -> None:
@@ -148,18 +207,18 @@ def test_ingest_says_what_it_did_not_bring_in(running: Product, tmp_path: Path) 
     write_no_slide(tmp_path / PATIENT)
     (tmp_path / "empty.svs").touch()
     before = len(running.database.query("SELECT * FROM slide_image"))
-    code, said = samsyn("ingest", tmp_path, *data, env=env)
+    code, said = samsyn("ingest", tmp_path, *OF_KALMAR, *data, env=env)
     assert code == 1
     assert "Not brought in: The file is empty (0 bytes)." in said
     assert "The file is not a slide in a format read here" in said
     assert "Tolvan" not in said
     assert len(running.database.query("SELECT * FROM slide_image")) == before + 1
-    code, said = samsyn("ingest", tmp_path / "nothing", *data, env=env)
+    code, said = samsyn("ingest", tmp_path / "nothing", *OF_KALMAR, *data, env=env)
     assert (code, said) == (2, "There is no file or folder at the given path.")
 
 
 def test_commands_say_when_nothing_runs_on_a_folder(folder: Path, tmp_path: Path) -> None:
-    for words in (("doctor",), ("ingest", str(write_no_slide(tmp_path / "x.svs")))):
+    for words in (("doctor",), ("ingest", str(write_no_slide(tmp_path / "x.svs")), *OF_KALMAR)):
         code, said = samsyn_here(*words, "--data", folder)
         assert code == 2
         assert said == f"Samsyn is not running on {folder}. Start it with: samsyn up --data {folder}"
@@ -172,7 +231,7 @@ def test_migrate_wants_the_owner_and_may_run_again(quiet_database: Database, clu
     assert "--owner-url" in said
 
 
-def find_wrong(product: Product, *, deep: bool = False, **settings: str) -> list[str]:
+def find_wrong(product: Product, *, deep: bool = False, **settings: str | Path) -> list[str]:
     """What the doctor finds wrong, but for this machine's own: its disk may be full, the pages not built."""
     changed = product.settings.model_copy(update=settings)
     found = [check.sentence for check in examine(changed, deep=deep) if not check.sound]
@@ -225,8 +284,16 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation_and_names_each
     product.database.query("UPDATE alembic_version SET version_num = '0000'")
     found = find_wrong(product)
     assert "1 slides disagree with their pyramid's row." in found
-    assert any(one.startswith("The schema is at 0000, this version needs 0002") for one in found)
+    assert any(one.startswith("The schema is at 0000, this version needs 00") for one in found)
     assert str(kept) not in "".join(found)
+
+
+def test_the_doctor_knows_keys_that_are_missing_or_of_another_database(product: Product, tmp_path: Path) -> None:
+    (missing,) = find_wrong(product, keys=tmp_path / "none")
+    assert missing.startswith("There is no search.key in the folder of the keys.")
+    Vault.create(tmp_path / "other")
+    (wrong,) = find_wrong(product, keys=tmp_path / "other")
+    assert "is not the one that this was encrypted with" in wrong
 
 
 def test_the_doctor_says_which_service_is_missing(product: Product, folder: Path) -> None:

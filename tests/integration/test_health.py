@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from gallery import Gallery
 from makers import folder_for_everyone, wait_for, write_good_slide
-from product import Database, Product, Web
+from product import Database, Product, Web, put_pilot_in
 from prometheus_client.parser import text_string_to_metric_families
 
 from cases.migrate import migrate
@@ -27,6 +27,7 @@ def own_postgresql() -> Iterator[tuple[EmbeddedPostgreSQL, Product, Web, uuid.UU
     """A product on a PostgreSQL of its own, which may be stopped, with one slide."""
     with folder_for_everyone() as data, EmbeddedPostgreSQL(data) as postgresql:
         migrate(addresses(data).owner_database_url)
+        put_pilot_in(Database(data))
         with Product(data, Database(data)) as product:
             slide_id = product.prepare(write_good_slide(data / "good.svs"))
             yield postgresql, product, product.start_web(), slide_id

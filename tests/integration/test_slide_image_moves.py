@@ -14,6 +14,7 @@ from product import Database
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from cases.records.arrivals import receive
 from cases.records.slide_images import (
     ATTEMPTS,
     MOVES,
@@ -30,7 +31,6 @@ from cases.records.slide_images import (
     find_due,
     give_back,
     quarantine,
-    receive,
     renew,
     take_back,
     verify,

@@ -6,21 +6,15 @@ import asyncio
 import os
 import threading
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from makers import run_apart, wait_for, write_good_slide
 from product import Product
-from sqlalchemy.orm import Session
 from starlette.types import Message, Scope
 
-from cases.access.people import DEMO_PERSON, ensure_demo_person
-from cases.access.sessions import sign_in_for_demo
 from cases.database import sessions
-from cases.records.slide_images import SlideImage
-from cases.records.viewings import open_viewing
 from tiler.pyramid import Pyramid
 from viewer.live_viewings import LiveViewings
 from viewer.tiles import TileServer
@@ -85,12 +79,9 @@ def test_what_does_not_exist_or_must_be_made_is_not_at_hand(path: Path, place: t
 
 
 def test_a_slow_tile_holds_up_nobody(product: Product, path: Path) -> None:
-    with product.database.engine() as engine, Session(engine) as session:
-        ensure_demo_person(session)
-        signed_in, token = sign_in_for_demo(session, uuid.UUID(DEMO_PERSON["id"]))
-        viewing_id = open_viewing(session, session.get_one(SlideImage, uuid.UUID(path.stem)), by=signed_in).id
-        session.commit()
-    cookies = f"samsyn_session={token}".encode()
+    with product.start_web().demo_person() as client:
+        viewing_id = client.post("/api/viewings", json={"slide_id": path.stem}).raise_for_status().json()["id"]
+        cookies = f"samsyn_session={client.cookies['samsyn_session']}".encode()
     pyramid = OnSlowDisk(path)
 
     async def get(server: TileServer, column: int) -> tuple[int, bytes, float]:

@@ -347,8 +347,11 @@ def test_a_slide_whose_files_are_gone_is_said_to_be_unreadable(gallery: Gallery,
     product = gallery.product
     ids = product.database.query(
         "INSERT INTO slide_image (id, original_digest, byte_size, status, pyramid, has_thumbnail, has_macro, attempts,"
-        " version) VALUES (gen_random_uuid(), :digest, 1, 'VERIFIED', 'FAILED', true, true, 0, 1) RETURNING id",
+        " version, care_provider_id, care_unit_id, case_id)"
+        " SELECT gen_random_uuid(), :digest, 1, 'VERIFIED', 'FAILED', true, true, 0, 1, care_provider_id, care_unit_id,"
+        " case_id FROM slide_image WHERE id = :beside RETURNING id",
         digest="0" * 64,
+        beside=gallery.available,
     )
     tiles = view(browser, ids[0]["id"])
     for end in ("_files/0/0_0.jpg", ".dzi"):
@@ -357,4 +360,4 @@ def test_a_slide_whose_files_are_gone_is_said_to_be_unreadable(gallery: Gallery,
         assert answer.json()["detail"] == "The slide's file cannot be read just now."
     for image in ("thumbnail", "macro"):
         answer = browser.get(f"/api/slides/{ids[0]['id']}/{image}.jpg")
-        assert (answer.status_code, answer.json()["detail"]) == (404, f"This slide has no {image} to show.")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")

@@ -15,10 +15,10 @@ from typing import Any
 import httpx2
 import pytest
 from makers import wait_for, write_good_slide, write_slow_slide
-from product import ROOT
+from product import ROOT, find_demo_person
 from typer.testing import CliRunner
 
-from cases.access.people import DEMO_PERSON
+from cases.access.permissions import Role
 from viewer.cli import app
 
 
@@ -52,13 +52,14 @@ class Up:
 
     @contextmanager
     def demo_person(self) -> Iterator[httpx2.Client]:
-        """A signed-in browser, as soon as there is a web to sign in to."""
+        """A browser of the laboratory in Kalmar, as soon as there is a web to sign in to."""
         with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=15, trust_env=False) as client:
 
             def signed_in() -> bool:
                 assert self.process.poll() is None, self.output.read_text()
                 with suppress(httpx2.TransportError):
-                    return client.post("/api/session", json={"person_id": DEMO_PERSON["id"]}).status_code == 201
+                    chosen = find_demo_person(client.get("/api/session").json(), Role.LAB)
+                    return client.post("/api/session", json=chosen).status_code == 201
                 return False
 
             wait_for(signed_in, within_s=60, every_s=0.1)
@@ -99,7 +100,7 @@ def test_from_an_empty_folder_to_a_slide_and_on_after_any_end(folder: Path, outp
             kept = wait_for_slide(client, 1, status="AVAILABLE")
         said = output.read_text()
         assert f"http://127.0.0.1:{first.port}/" in said
-        assert "Demo Demosson, patolog: one click on the sign-in page" in said
+        assert "everybody of the pilot signs in with one click" in said
         assert first.stop() == 0
         assert "Stopped. Everything is kept; the same command continues." in output.read_text()
         assert first.left() == []

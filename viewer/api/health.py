@@ -11,7 +11,7 @@ from kombu import Connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from cases.database import transaction
+from cases.transaction import transaction
 
 router = APIRouter(tags=["health"])
 

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from cases.records.slide_images import PyramidState, SlideImage, SlideStatus, list_slides
+from cases.access import audit
+from cases.access.actors import Actor
+from cases.access.audit import Event
+from cases.access.decisions import admit, subject_of
+from cases.access.errors import NotThere
+from cases.access.gate import Intent
+from cases.access.permissions import Permission
+from cases.records.arrivals import assign_case
+from cases.records.pathology_case import find_case
+from cases.records.slide_images import PyramidState, SlideImage, SlideStatus
+from cases.sharing.resources import describe_slides
+from cases.sharing.worklists import Listed, find_slide, list_slides
 from tiler.colour import ColourProfile
 from tiler.layout import PixelPath
-from viewer.dependencies import Database, Files, SignedIn
-from viewer.problems import NotFound
+from viewer.dependencies import Database, Files, Limit, Now, permit
 
 router = APIRouter(prefix="/api/slides", tags=["slides"])
+
+Reader = Annotated[Actor, Depends(permit(Permission.READ_RECORD), scope="function")]
 
 
 class Pixels(BaseModel):
@@ -40,12 +52,24 @@ class Reason(BaseModel):
     detail: str
 
 
+class CaseName(BaseModel):
+    """The case that a slide belongs to, by its laboratory's number."""
+
+    id: uuid.UUID
+    lid: str
+
+
 class Slide(BaseModel):
-    """A slide as lists and the viewer show it."""
+    """A slide as lists and the viewer show it.
+
+    Attributes:
+        viewable: whether the person who asks may open it now.
+    """
 
     id: uuid.UUID
     number: int
     caption: str | None
+    case: CaseName | None
     status: SlideStatus
     pyramid: PyramidState
     progress: float | None
@@ -67,21 +91,34 @@ class Slide(BaseModel):
 
 
 class SlideList(BaseModel):
-    """Every slide, the newest first."""
+    """Slides of the own unit, the newest first.
+
+    Attributes:
+        next: number to go on before; None at the end.
+    """
 
     slides: list[Slide]
+    next: int | None
 
 
-def show(row: SlideImage) -> Slide:
-    """A row as the API tells it."""
+class SlidesCase(BaseModel):
+    """Which case a slide belongs to."""
+
+    case_id: uuid.UUID
+
+
+def show(listed: Listed) -> Slide:
+    """A slide as the API tells it to whoever it was listed for."""
+    row, case = listed.slide, listed.case
     return Slide(
         id=row.id,
         number=row.number,
         caption=row.caption,
+        case=CaseName(id=case.id, lid=case.lid) if case else None,
         status=row.status,
         pyramid=row.pyramid,
         progress=row.progress,
-        viewable=row.viewable,
+        viewable=listed.may_open,
         reason=Reason(code=row.reason_code or "", detail=row.reason) if row.reason else None,
         received_at=row.created_at,
         byte_size=row.byte_size,
@@ -102,33 +139,61 @@ def show(row: SlideImage) -> Slide:
     )
 
 
-def find_slide(database: Database, slide_id: uuid.UUID) -> SlideImage:
-    """A row by its id. Raises NotFound."""
-    row = database.get(SlideImage, slide_id)
-    if row is None:
-        raise NotFound("There is no such slide.")
-    return row
-
-
 @router.get("")
-def read_slides(database: Database, signed_in: SignedIn) -> SlideList:
-    """List every slide; until cases exist, every slide counts as tied to the demo account."""
-    return SlideList(slides=[show(row) for row in list_slides(database)])
+def read_slides(
+    database: Database,
+    actor: Annotated[Actor, Depends(permit(Permission.SEE_OWN_WORKLIST), scope="function")],
+    now: Now,
+    limit: Limit = 200,
+    before: Annotated[int | None, Query(ge=1, description="Only lower numbers: `next` of the page before.")] = None,
+) -> SlideList:
+    """List the slides of your own unit that you may know of."""
+    found = list_slides(database, by=actor, now=now, limit=limit, before=before)
+    return SlideList(
+        slides=[show(listed) for listed in found], next=found[-1].slide.number if len(found) == limit else None
+    )
 
 
 @router.get("/{slide_id}")
-def read_slide(slide_id: uuid.UUID, database: Database, signed_in: SignedIn) -> Slide:
+def read_slide(slide_id: uuid.UUID, database: Database, actor: Reader, now: Now) -> Slide:
     """One slide."""
-    return show(find_slide(database, slide_id))
+    return show(find_slide(database, slide_id, by=actor, now=now))
+
+
+@router.put("/{slide_id}/case")
+def set_case(
+    slide_id: uuid.UUID,
+    body: SlidesCase,
+    database: Database,
+    actor: Annotated[Actor, Depends(permit(Permission.REGISTER_RECORD), scope="function")],
+    now: Now,
+) -> Slide:
+    """Say which case a slide belongs to that has none yet."""
+    found = find_slide(database, slide_id, by=actor, now=now)
+    assign_case(database, found.slide, find_case(database, body.case_id), by=actor)
+    return show(find_slide(database, slide_id, by=actor, now=now))
 
 
 @router.get("/{slide_id}/{image}.jpg", response_class=FileResponse, responses={200: {"content": {"image/jpeg": {}}}})
 def read_image(
-    slide_id: uuid.UUID, image: Literal["thumbnail", "macro"], database: Database, files: Files, signed_in: SignedIn
+    slide_id: uuid.UUID, image: Literal["thumbnail", "macro"], database: Database, files: Files, actor: Reader, now: Now
 ) -> FileResponse:
-    """The thumbnail, or the whole glass with its label painted over. A quarantined slide shows neither."""
-    row = find_slide(database, slide_id)
+    """The thumbnail, or the whole glass with its label painted over, for whoever may open the slide."""
+    row = database.get(SlideImage, slide_id)
+    resource = describe_slides(database, [row], by=actor, now=now).get(slide_id) if row else None
+    if row is None or resource is None:
+        raise NotThere("There is no such slide.")
+    decision = admit(database, resource, Intent.VIEW, by=actor, now=now)
     made = row.has_thumbnail if image == "thumbnail" else row.has_macro
     if not (made and row.viewable and (picture := files.preview(slide_id, image)).is_file()):
-        raise NotFound(f"This slide has no {image} to show.")
+        raise NotThere(f"This slide has no {image} to show.")
+    audit.record(
+        database,
+        Event.THUMBNAIL_VIEWED,
+        by=actor,
+        subjects=[subject_of(resource)],
+        basis=decision.basis,
+        decision_id=decision.id,
+        args={"image": image},
+    )
     return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})

@@ -9,7 +9,8 @@ export type Listener = {
   stale(): void;
   lost(): void;
   slide(slide: Slide): void;
-  sessionEnded(): void;
+  /** The session is over or locked. */
+  session(): void;
 };
 
 /** Seconds before trying again once the browser itself has given up. */
@@ -25,7 +26,7 @@ export function listen(listener: Listener): () => void {
     source.onopen = () => listener.connected();
     source.addEventListener("slide", (event) => listener.slide(JSON.parse(event.data) as Slide));
     source.addEventListener("stale", () => listener.stale());
-    source.addEventListener("session", () => listener.sessionEnded());
+    source.addEventListener("session", () => listener.session());
     source.onerror = () => {
       listener.lost();
       // The browser reconnects after a broken line, but not after a refusal such as 503.

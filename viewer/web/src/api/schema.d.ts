@@ -73,13 +73,13 @@ export interface paths {
         };
         /**
          * Read Session
-         * @description Say who is signed in. Open to everybody: the sign-in page asks it first.
+         * @description Say who is signed in. Open to everybody: the sign-in page asks it first. Asking keeps no session from locking.
          */
         get: operations["read_session_api_session_get"];
         put?: never;
         /**
          * Create Session
-         * @description Sign in as a demo person, in demo mode only.
+         * @description Sign in with a local account, or as a demo person in demo mode. Who was signed in here before is signed out.
          */
         post: operations["create_session_api_session_post"];
         /**
@@ -87,6 +87,890 @@ export interface paths {
          * @description Sign out; everything this session has open goes dark.
          */
         delete: operations["delete_session_api_session_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note Activity
+         * @description Somebody is still there: the session locks later.
+         */
+        post: operations["note_activity_api_session_activity_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/assignment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose Assignment
+         * @description Act under one of one's assignments: everything that is open ends, and a session with a new token begins.
+         */
+        post: operations["choose_assignment_api_session_assignment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlock Session
+         * @description Go on in a session that has locked, by the code or the password.
+         */
+        post: operations["unlock_session_api_session_unlock_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/reauthentication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reauthenticate
+         * @description Show again who one is, as signing and emergencies ask for.
+         */
+        post: operations["reauthenticate_api_session_reauthentication_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Confirm Enrolment
+         * @description Show that the telephone makes the right codes, and take a password of one's own; a new session goes on.
+         */
+        put: operations["confirm_enrolment_api_session_enrolment_put"];
+        /**
+         * Start Enrolment
+         * @description Give the telephone a secret to make codes with. Asked again, the one before is void.
+         */
+        post: operations["start_enrolment_api_session_enrolment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Other Sessions
+         * @description List where else the same person is signed in.
+         */
+        get: operations["list_other_sessions_api_session_others_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/others/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Other Session
+         * @description Sign the same person out somewhere else; everything that session has open goes dark.
+         */
+        delete: operations["delete_other_session_api_session_others__session_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/organisations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Organisations
+         * @description List every care provider with its units and departments; closed ones too, since the past names them.
+         */
+        get: operations["read_organisations_api_organisations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/organisations/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Organisation
+         * @description One care provider with its units and departments.
+         */
+        get: operations["read_organisation_api_organisations__provider_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Organisation
+         * @description Change how one's own care provider is called and reached, and whether its log extracts name the staff.
+         */
+        patch: operations["change_organisation_api_organisations__provider_id__patch"];
+        trace?: never;
+    };
+    "/api/organisations/{provider_id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Move Organisation
+         * @description Let a care provider take part, suspend it, or let it leave. What its people look at goes dark with it.
+         */
+        put: operations["move_organisation_api_organisations__provider_id__status_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/care-units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Unit
+         * @description Enter a care unit of one's own care provider.
+         */
+        post: operations["create_unit_api_care_units_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/care-units/{unit_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Unit
+         * @description Change what a care unit of one's own care provider is called, or close it.
+         */
+        patch: operations["change_unit_api_care_units__unit_id__patch"];
+        trace?: never;
+    };
+    "/api/departments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Department
+         * @description Enter a department of one's own care provider.
+         */
+        post: operations["create_department_api_departments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/departments/{department_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Department
+         * @description Change how a department of one's own care provider is called and reached, or close it.
+         */
+        patch: operations["change_department_api_departments__department_id__patch"];
+        trace?: never;
+    };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read People
+         * @description List who works or has worked for one's own care provider. Protected names are hidden, from everybody.
+         */
+        get: operations["read_people_api_people_get"];
+        put?: never;
+        /**
+         * Create Person
+         * @description Enter somebody together with a first assignment at one's own care provider.
+         */
+        post: operations["create_person_api_people_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{person_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Person
+         * @description One person of one's own care provider. A protected name is shown to administrators alone.
+         */
+        get: operations["read_person_api_people__person_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Person
+         * @description Change what is known of somebody else of one's own care provider.
+         */
+        patch: operations["change_person_api_people__person_id__patch"];
+        trace?: never;
+    };
+    "/api/assignments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Assignment
+         * @description Give somebody of one's own care provider a further assignment. It has no role yet.
+         */
+        post: operations["create_assignment_api_assignments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assignments/{assignment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * End Assignment
+         * @description Say when an assignment ends. What is looked at under it goes dark with it.
+         */
+        patch: operations["end_assignment_api_assignments__assignment_id__patch"];
+        trace?: never;
+    };
+    "/api/subspecialties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Subspecialties
+         * @description List the subspecialties with their names.
+         */
+        get: operations["read_subspecialties_api_subspecialties_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{person_id}/competences/{subspecialty}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Competence
+         * @description Say what somebody else can be asked in a subspecialty. The version of one that is not there yet is 0.
+         */
+        put: operations["set_competence_api_people__person_id__competences__subspecialty__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/absences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Absences
+         * @description List when people of one's own care provider are away, now or later.
+         */
+        get: operations["read_absences_api_absences_get"];
+        put?: never;
+        /**
+         * Create Absence
+         * @description Say that somebody of one's own care unit will be away.
+         */
+        post: operations["create_absence_api_absences_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/absences/{absence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Absence
+         * @description Call an absence off.
+         */
+        delete: operations["cancel_absence_api_absences__absence_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Roles
+         * @description List the roles with a sentence about each.
+         */
+        get: operations["read_roles_api_roles_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/risk-analyses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Analyses
+         * @description List the need-and-risk analyses of one's own care provider.
+         */
+        get: operations["read_analyses_api_risk_analyses_get"];
+        put?: never;
+        /**
+         * Create Analysis
+         * @description Enter an analysis of a role. A renewed one renews every grant of its role.
+         */
+        post: operations["create_analysis_api_risk_analyses_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/role-grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Grants
+         * @description List who was given which role at one's own care provider, or only what waits for approval.
+         */
+        get: operations["read_grants_api_role_grants_get"];
+        put?: never;
+        /**
+         * Create Grant
+         * @description Give somebody else a role. It holds once a head of the unit has approved it.
+         */
+        post: operations["create_grant_api_role_grants_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/role-grants/{grant_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Grant
+         * @description Let a role hold that somebody else gave to somebody else in one's own unit.
+         */
+        post: operations["approve_grant_api_role_grants__grant_id__approval_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/role-grants/{grant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Grant
+         * @description Take a role back, or turn it down. What its holder looks at goes dark with it.
+         */
+        delete: operations["end_grant_api_role_grants__grant_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/delegations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Delegations
+         * @description List what heads of one's own care provider have delegated.
+         */
+        get: operations["read_delegations_api_delegations_get"];
+        put?: never;
+        /**
+         * Create Delegation
+         * @description Hand a permission to a coordinator of one's own care unit, until a day.
+         */
+        post: operations["create_delegation_api_delegations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/delegations/{delegation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Delegation
+         * @description Take a delegation back before its end.
+         */
+        delete: operations["end_delegation_api_delegations__delegation_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Agreements
+         * @description List the agreements that one's own care provider is a party of.
+         */
+        get: operations["read_agreements_api_agreements_get"];
+        put?: never;
+        /**
+         * Create Agreement
+         * @description Write down a text for two parties to sign.
+         */
+        post: operations["create_agreement_api_agreements_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements/{agreement_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Agreement
+         * @description One agreement of one's own care provider.
+         */
+        get: operations["read_agreement_api_agreements__agreement_id__get"];
+        /**
+         * Correct Agreement
+         * @description Change a text that nobody has signed.
+         */
+        put: operations["correct_agreement_api_agreements__agreement_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements/{agreement_id}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Agreement
+         * @description Sign the version that was read, for one's own care provider.
+         */
+        post: operations["sign_agreement_api_agreements__agreement_id__signature_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements/{agreement_id}/termination": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Terminate Agreement
+         * @description Withdraw an agreement that not both have signed, give notice, or rescind it for a breach.
+         */
+        post: operations["terminate_agreement_api_agreements__agreement_id__termination_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/service-descriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Services
+         * @description List the service descriptions that one's own care provider is a party of.
+         */
+        get: operations["read_services_api_service_descriptions_get"];
+        put?: never;
+        /**
+         * Propose Service
+         * @description Describe a service for the other party to accept.
+         */
+        post: operations["propose_service_api_service_descriptions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/service-descriptions/legal-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose Model
+         * @description Say which legal construction fits, and why.
+         */
+        post: operations["choose_model_api_service_descriptions_legal_model_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/service-descriptions/{service_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Service
+         * @description One service description of one's own care provider.
+         */
+        get: operations["read_service_api_service_descriptions__service_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/service-descriptions/{service_id}/acceptance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Service
+         * @description Agree to what the other party proposed.
+         */
+        post: operations["accept_service_api_service_descriptions__service_id__acceptance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/service-descriptions/{service_id}/ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Service
+         * @description Offer a service no longer, or withdraw a proposal.
+         */
+        post: operations["end_service_api_service_descriptions__service_id__ending_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checklists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Checklists
+         * @description List the checklists of every pair that one's own care provider is one of.
+         */
+        get: operations["read_checklists_api_checklists_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checklists/{customer_id}/{performer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Checklist
+         * @description One pair's checklist, for a customer that asks and a performer that does.
+         */
+        get: operations["read_checklist_api_checklists__customer_id___performer_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Evidence
+         * @description List what one's own care provider states about itself.
+         */
+        get: operations["read_evidence_api_evidence_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/evidence/{item}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Evidence
+         * @description State an item, or who sees to it by when; it replaces the version that was read, 0 for none.
+         */
+        put: operations["put_evidence_api_evidence__item__put"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -101,7 +985,7 @@ export interface paths {
         };
         /**
          * Read Slides
-         * @description List every slide; until cases exist, every slide counts as tied to the demo account.
+         * @description List the slides of your own unit that you may know of.
          */
         get: operations["read_slides_api_slides_get"];
         put?: never;
@@ -132,6 +1016,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/slides/{slide_id}/case": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Case
+         * @description Say which case a slide belongs to that has none yet.
+         */
+        put: operations["set_case_api_slides__slide_id__case_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/slides/{slide_id}/{image}.jpg": {
         parameters: {
             query?: never;
@@ -141,7 +1045,7 @@ export interface paths {
         };
         /**
          * Read Image
-         * @description The thumbnail, or the whole glass with its label painted over. A quarantined slide shows neither.
+         * @description The thumbnail, or the whole glass with its label painted over, for whoever may open the slide.
          */
         get: operations["read_image_api_slides__slide_id___image__jpg_get"];
         put?: never;
@@ -163,7 +1067,7 @@ export interface paths {
         put?: never;
         /**
          * Create Viewing
-         * @description Open a slide. The viewing holds until it is closed, the session ends or the right does.
+         * @description Open a slide. The viewing holds while its page renews it, until it is closed or a right ends.
          */
         post: operations["create_viewing_api_viewings_post"];
         delete?: never;
@@ -196,6 +1100,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/viewings/{viewing_id}/renewals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Viewing
+         * @description Somebody still looks. Asked every few seconds by the page; the gate is asked when the time runs out.
+         */
+        post: operations["renew_viewing_api_viewings__viewing_id__renewals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Case
+         * @description Register a case of your own laboratory.
+         */
+        post: operations["create_case_api_cases_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Case
+         * @description One case.
+         */
+        get: operations["read_case_api_cases__case_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/members/{assignment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Add Member
+         * @description Let somebody of your own care provider take part in a case.
+         */
+        put: operations["add_member_api_cases__case_id__members__assignment_id__put"];
+        post?: never;
+        /**
+         * Release Member
+         * @description Somebody no longer takes part; what they look at goes dark unless something else allows it.
+         */
+        delete: operations["release_member_api_cases__case_id__members__assignment_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -205,12 +1193,32 @@ export interface paths {
         };
         /**
          * Stream Events
-         * @description Stream changes: `slide` with the slide that changed, `stale` when the list must be fetched anew,
-         *     `session` when the session has ended, after which the stream ends too.
+         * @description Stream changes: `slide` with a slide of your list that changed, `stale` when the list must be fetched anew,
+         *     `session` when the session has ended or is locked, after which the stream ends too.
          */
         get: operations["stream_events_api_events_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/look-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Look Up
+         * @description Choose actively to look into other units, or other providers, for one patient; in an emergency too.
+         */
+        post: operations["create_look_up_api_patients__patient_id__look_ups_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -222,16 +1230,792 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AbsenceKind
+         * @description Why somebody is away, as far as planning needs it. Illness is nobody's business here: it is OTHER.
+         * @enum {string}
+         */
+        AbsenceKind: "VACATION" | "EDUCATION" | "OTHER_DUTY" | "OTHER";
+        /**
+         * AbsenceList
+         * @description Absences that are not over, the newest entered first.
+         */
+        AbsenceList: {
+            /** Items */
+            items: components["schemas"]["AbsenceRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * AbsenceRow
+         * @description An absence as it is now.
+         */
+        AbsenceRow: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            kind: components["schemas"]["AbsenceKind"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Cancelled At */
+            cancelled_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * AgreementList
+         * @description Agreements, the newest first.
+         */
+        AgreementList: {
+            /** Items */
+            items: components["schemas"]["AgreementRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * AgreementRow
+         * @description An agreement as it is now.
+         */
+        AgreementRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            type: components["schemas"]["AgreementType"];
+            /**
+             * Party A
+             * Format: uuid
+             */
+            party_a: string;
+            /** Party B */
+            party_b: string | null;
+            text: components["schemas"]["Text"];
+            status: components["schemas"]["AgreementStatus"];
+            stage: components["schemas"]["Stage"];
+            /** Moves */
+            moves: components["schemas"]["Stage"][];
+            signature_a: components["schemas"]["Signature"] | null;
+            signature_b: components["schemas"]["Signature"] | null;
+            /** Terminated At */
+            terminated_at: string | null;
+            /** Ending Reason */
+            ending_reason: string | null;
+            /** Run Off Until */
+            run_off_until: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * AgreementStatus
+         * @description Where an agreement is at a moment. Source: domain rules, 5.8.
+         * @enum {string}
+         */
+        AgreementStatus: "DRAFT" | "SIGNED" | "ACTIVE" | "EXPIRING" | "EXPIRED" | "TERMINATED";
+        /**
+         * AgreementType
+         * @description What an agreement is for. Source: ExDIN's layers of contracts; GDPR article 28; law 2022:913.
+         * @enum {string}
+         */
+        AgreementType: "CONNECTION" | "COOPERATION" | "PUB" | "COHERENT_RECORD" | "STAFF";
+        /**
+         * AnalysisList
+         * @description Analyses, the newest first.
+         */
+        AnalysisList: {
+            /** Items */
+            items: components["schemas"]["AnalysisRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * AnalysisRow
+         * @description A need-and-risk analysis.
+         */
+        AnalysisRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            role: components["schemas"]["Role"];
+            /** Document Ref */
+            document_ref: string;
+            /**
+             * Decided By
+             * Format: uuid
+             */
+            decided_by: string;
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /**
+             * Review Due
+             * Format: date
+             */
+            review_due: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * Answers
+         * @description Four questions about how the reading is done; the first yes decides.
+         */
+        Answers: {
+            /** Works For Owner */
+            works_for_owner: boolean;
+            /** Owner Sends Case */
+            owner_sends_case: boolean;
+            /** Looks Up */
+            looks_up: boolean;
+            /** Only Technical */
+            only_technical: boolean;
+        };
+        /**
+         * AssignmentEnd
+         * @description When an assignment ends; a moment in the past means now.
+         */
+        AssignmentEnd: {
+            /**
+             * Valid To
+             * Format: date-time
+             */
+            valid_to: string;
+        };
+        /**
+         * AssignmentRow
+         * @description An assignment as it is now, with the roles that hold.
+         */
+        AssignmentRow: {
+            /** Employee Hsa Id */
+            employee_hsa_id: string;
+            /** Commission Hsa Id */
+            commission_hsa_id: string;
+            /** Commission Name */
+            commission_name: string;
+            commission_purpose: components["schemas"]["Purpose"];
+            /**
+             * Commission Rights
+             * @default []
+             */
+            commission_rights: string[];
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Department Id */
+            department_id?: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description The first moment it no longer holds.
+             */
+            valid_to?: string | null;
+            /** @default LOCAL */
+            source: components["schemas"]["Source"];
+            /**
+             * Fte
+             * @description Share of full time.
+             * @default 1
+             */
+            fte: number;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+            /** Roles */
+            roles: components["schemas"]["Role"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * AssignmentText
+         * @description What somebody is employed to do, as the national catalogue has it.
+         */
+        AssignmentText: {
+            /** Employee Hsa Id */
+            employee_hsa_id: string;
+            /** Commission Hsa Id */
+            commission_hsa_id: string;
+            /** Commission Name */
+            commission_name: string;
+            commission_purpose: components["schemas"]["Purpose"];
+            /**
+             * Commission Rights
+             * @default []
+             */
+            commission_rights: string[];
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Department Id */
+            department_id?: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description The first moment it no longer holds.
+             */
+            valid_to?: string | null;
+            /** @default LOCAL */
+            source: components["schemas"]["Source"];
+            /**
+             * Fte
+             * @description Share of full time.
+             * @default 1
+             */
+            fte: number;
+        };
+        /**
+         * Basis
+         * @description Why it is allowed in law.
+         * @enum {string}
+         */
+        Basis: "OWN_UNIT" | "OWN_PROVIDER" | "DISCLOSED" | "COHERENT_RECORD";
+        /**
+         * Case
+         * @description A case.
+         */
+        Case: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Lid */
+            lid: string;
+            /**
+             * Department Id
+             * Format: uuid
+             */
+            department_id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Accessioned At
+             * Format: date-time
+             */
+            accessioned_at: string;
+            status: components["schemas"]["CaseStatus"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * CaseName
+         * @description The case that a slide belongs to, by its laboratory's number.
+         */
+        CaseName: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Lid */
+            lid: string;
+        };
+        /**
+         * CaseStatus
+         * @description Where a case is in its life. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        CaseStatus: "REGISTERED" | "IN_LAB" | "READY" | "IN_DIAGNOSIS" | "PRELIMINARY" | "FINAL" | "AMENDED" | "CANCELLED";
+        /**
+         * ChecklistItem
+         * @description One thing that must be in place, and who must do what about it.
+         */
+        ChecklistItem: {
+            code: components["schemas"]["ItemCode"];
+            state: components["schemas"]["ItemState"];
+            /** Sentence Sv */
+            sentence_sv: string;
+            /** Sentence En */
+            sentence_en: string;
+            /**
+             * Owner Provider
+             * Format: uuid
+             */
+            owner_provider: string;
+            /** Evidence Ref */
+            evidence_ref: string | null;
+            /** Due */
+            due: string | null;
+            /** Responsible */
+            responsible: string | null;
+        };
+        /**
+         * Choice
+         * @description An assignment that holds now.
+         *
+         *     Attributes:
+         *         name: of the commission, as the catalogue has it.
+         */
+        Choice: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            purpose: components["schemas"]["Purpose"];
+            provider: components["schemas"]["Named"];
+            unit: components["schemas"]["Named"];
+            department: components["schemas"]["Named"] | null;
+            /** Roles */
+            roles: components["schemas"]["HeldRole"][];
+        };
+        /**
+         * ChoiceKind
+         * @description How far somebody chose to look.
+         * @enum {string}
+         */
+        ChoiceKind: "OTHER_UNIT" | "COHERENT_RECORD" | "EMERGENCY";
+        /**
+         * ChosenAssignment
+         * @description Which assignment to act under from here on.
+         */
+        ChosenAssignment: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+        };
+        /**
+         * Code
+         * @description A reason to refuse. Source: domain rules, section 4.
+         * @enum {string}
+         */
+        Code: "D01" | "D02" | "D03" | "D04" | "D05" | "D06" | "D10" | "D20" | "D21" | "D22" | "D23" | "D24" | "D25" | "D26" | "D27" | "D30" | "D31" | "D32" | "D40" | "D41" | "D42" | "D90";
+        /**
          * ColourProfile
          * @description What happens to the file's colour profile when its tiles are shown.
          * @enum {string}
          */
         ColourProfile: "APPLIED" | "NOT_APPLIED" | "MISSING";
+        /**
+         * CompetenceLevel
+         * @description How far somebody's competence reaches.
+         * @enum {string}
+         */
+        CompetenceLevel: "TRAINEE" | "GENERAL" | "EXPERT";
+        /**
+         * CompetenceRow
+         * @description A competence as it is now.
+         */
+        CompetenceRow: {
+            level: components["schemas"]["CompetenceLevel"];
+            /** Max Complexity Level */
+            max_complexity_level: number;
+            validation?: components["schemas"]["DigitalValidation"] | null;
+            /**
+             * Valid To
+             * @description The last day on which it counts.
+             */
+            valid_to?: string | null;
+            subspecialty: components["schemas"]["Subspecialty"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * CompetenceText
+         * @description What somebody can be asked in a subspecialty.
+         */
+        CompetenceText: {
+            level: components["schemas"]["CompetenceLevel"];
+            /** Max Complexity Level */
+            max_complexity_level: number;
+            validation?: components["schemas"]["DigitalValidation"] | null;
+            /**
+             * Valid To
+             * @description The last day on which it counts.
+             */
+            valid_to?: string | null;
+        };
+        /**
+         * CountersignRule
+         * @description Which answers a second person signs too.
+         * @enum {string}
+         */
+        CountersignRule: "NONE" | "RESIDENT" | "MALIGNANT" | "ALWAYS";
+        /**
+         * DelegationList
+         * @description Delegations that are not over, the newest first.
+         */
+        DelegationList: {
+            /** Items */
+            items: components["schemas"]["DelegationRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DelegationRow
+         * @description A permission that a head has handed on.
+         */
+        DelegationRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * From Assignment Id
+             * Format: uuid
+             */
+            from_assignment_id: string;
+            /**
+             * To Assignment Id
+             * Format: uuid
+             */
+            to_assignment_id: string;
+            permission: components["schemas"]["Permission"];
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * Format: date-time
+             */
+            valid_to: string;
+            /** Document Ref */
+            document_ref: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * DemoPerson
+         * @description Somebody who signs in without proof, and as what.
+         */
+        DemoPerson: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Given Name */
+            given_name: string;
+            /** Family Name */
+            family_name: string;
+            /** Title */
+            title: string;
+            /** Assignments */
+            assignments: components["schemas"]["Choice"][];
+        };
+        /**
+         * DemoProvider
+         * @description The demo people of one care provider; somebody with assignments at two is listed at both.
+         */
+        DemoProvider: {
+            provider: components["schemas"]["Named"];
+            /** People */
+            people: components["schemas"]["DemoPerson"][];
+        };
+        /**
+         * DemoSignIn
+         * @description A choice among the demo people, and the assignment to act under if it is clear already.
+         */
+        DemoSignIn: {
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+            /** Assignment Id */
+            assignment_id?: string | null;
+        };
+        /**
+         * DepartmentChange
+         * @description What is to be different; what is left out stays as it is. Closing is for good.
+         */
+        DepartmentChange: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Closed
+             * @default false
+             */
+            closed: boolean;
+            /** Phone Urgent */
+            phone_urgent?: string | null;
+        };
+        /**
+         * DepartmentRow
+         * @description A department of a care unit.
+         */
+        DepartmentRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Name */
+            name: string;
+            /** Phone Urgent */
+            phone_urgent: string | null;
+            /** Archived At */
+            archived_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * DigitalValidation
+         * @description That reading on a screen was shown to be as good as on glass: when, of how many cases, per cent alike.
+         */
+        DigitalValidation: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Cases */
+            cases: number;
+            /** Concordance */
+            concordance: number;
+        };
+        /**
+         * Ending
+         * @description How people end an agreement: before both signed, with the notice agreed on, or at once for a breach.
+         * @enum {string}
+         */
+        Ending: "WITHDRAWN" | "UNDER_NOTICE" | "RESCINDED";
+        /**
+         * Enrolment
+         * @description What the telephone needs: the secret to type, or the same as a picture to take.
+         */
+        Enrolment: {
+            /** Secret */
+            secret: string;
+            /** Qr Svg */
+            qr_svg: string;
+        };
+        /**
+         * EnrolmentProof
+         * @description That the telephone makes the right codes, and a password of one's own in place of the first one.
+         */
+        EnrolmentProof: {
+            /** Code */
+            code: string;
+            /** New Password */
+            new_password: string;
+        };
+        /**
+         * EvidenceItem
+         * @description What no other row can show, so that somebody states it. Source: domain rules, 3.2.
+         * @enum {string}
+         */
+        EvidenceItem: "DPIA" | "NETWORK" | "WSI_VALIDATION" | "INTENDED_USE" | "BILLING_CONTACT";
+        /**
+         * EvidenceList
+         * @description Every item, stated or not.
+         */
+        EvidenceList: {
+            /** Items */
+            items: components["schemas"]["EvidenceRow"][];
+        };
+        /**
+         * EvidenceRow
+         * @description What a care provider states about one item; version 0 while it has stated nothing.
+         */
+        EvidenceRow: {
+            /** Evidence Ref */
+            evidence_ref?: string | null;
+            /** Valid To */
+            valid_to?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Due */
+            due?: string | null;
+            item: components["schemas"]["EvidenceItem"];
+            /** Given At */
+            given_at?: string | null;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+        };
+        /**
+         * FoundFurther
+         * @description What looking further found.
+         *
+         *     Attributes:
+         *         blocked: the patient has blocked something somewhere.
+         */
+        FoundFurther: {
+            /** Slides */
+            slides: components["schemas"]["Slide"][];
+            /** Blocked */
+            blocked: boolean;
+            /** Refusals */
+            refusals: components["schemas"]["Refusal"][];
+        };
+        /**
+         * FurtherLook
+         * @description An active choice to look beyond what one's own unit has of a patient.
+         */
+        FurtherLook: {
+            kind: components["schemas"]["ChoiceKind"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * GrantList
+         * @description Role grants that are not over, the newest first.
+         */
+        GrantList: {
+            /** Items */
+            items: components["schemas"]["GrantRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * GrantRow
+         * @description A role that somebody was given; without `approved_at` it does not hold.
+         */
+        GrantRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            role: components["schemas"]["Role"];
+            /** Department Id */
+            department_id: string | null;
+            /** Granted By */
+            granted_by: string | null;
+            /** Approved By */
+            approved_by: string | null;
+            /** Approved At */
+            approved_at: string | null;
+            /**
+             * Risk Analysis Id
+             * Format: uuid
+             */
+            risk_analysis_id: string;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /** Valid To */
+            valid_to: string | null;
+            /**
+             * Review Due
+             * Format: date
+             */
+            review_due: string;
+            /** Version */
+            version: number;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
+        /**
+         * HeldRole
+         * @description A role that goes with an assignment; without a department it is for all of the unit.
+         */
+        HeldRole: {
+            role: components["schemas"]["Role"];
+            department: components["schemas"]["Named"] | null;
+        };
+        /**
+         * ItemCode
+         * @description What must be in place. Source: domain rules, 3.2.
+         * @enum {string}
+         */
+        ItemCode: "CONNECTION" | "PUB" | "COOPERATION" | "SERVICE" | "DPIA" | "RISK_ANALYSIS" | "HSA_COMMISSIONS" | "NETWORK" | "WSI_VALIDATION" | "INTENDED_USE" | "BILLING_CONTACT" | "INCIDENT_CONTACT";
+        /**
+         * ItemState
+         * @description Whether it is in place, for how long still, or not.
+         * @enum {string}
+         */
+        ItemState: "DONE" | "EXPIRING" | "MISSING";
+        /**
+         * LegalChoice
+         * @description The legal construction that fits, and why.
+         */
+        LegalChoice: {
+            legal_model: components["schemas"]["LegalModel"];
+            /** Reason Sv */
+            reason_sv: string;
+            /** Reason En */
+            reason_en: string;
+        };
+        /**
+         * LegalModel
+         * @description On what ground the performer sees the customer's information.
+         * @enum {string}
+         */
+        LegalModel: "OWN_ASSIGNMENT" | "DISCLOSURE" | "COHERENT_RECORD" | "PROCESSOR";
+        /**
+         * LocalSignIn
+         * @description A local account. The code is left out only when no second factor has been set up yet.
+         */
+        LocalSignIn: {
+            /** Login */
+            login: string;
+            /** Password */
+            password: string;
+            /** Code */
+            code?: string | null;
+        };
+        /**
+         * Method
+         * @description How somebody showed who they are.
+         * @enum {string}
+         */
+        Method: "DEMO" | "LOCAL";
         /**
          * Micrometres
          * @description Micrometres per level-0 pixel.
@@ -242,6 +2026,298 @@ export interface components {
             /** Y */
             y: number;
         };
+        /**
+         * Named
+         * @description Something that has a name.
+         */
+        Named: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * NewAbsence
+         * @description When somebody will be away.
+         */
+        NewAbsence: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            kind: components["schemas"]["AbsenceKind"];
+        };
+        /**
+         * NewAgreement
+         * @description A text to sign. One's own care provider is party a; party b is left out where it is the platform operator.
+         */
+        NewAgreement: {
+            type: components["schemas"]["AgreementType"];
+            /** Party B */
+            party_b?: string | null;
+            text: components["schemas"]["Text"];
+        };
+        /**
+         * NewAnalysis
+         * @description A need-and-risk analysis that was decided; reviewed within a year where nothing else is said.
+         */
+        NewAnalysis: {
+            role: components["schemas"]["Role"];
+            /** Document Ref */
+            document_ref: string;
+            /**
+             * Decided By
+             * Format: uuid
+             * @description Assignment, at one's own care provider, of who decided it.
+             */
+            decided_by: string;
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /**
+             * Review Due
+             * @description The last day on which it is in date.
+             */
+            review_due?: string | null;
+        };
+        /**
+         * NewAssignment
+         * @description A further assignment for somebody who works for one's own care provider.
+         */
+        NewAssignment: {
+            /** Employee Hsa Id */
+            employee_hsa_id: string;
+            /** Commission Hsa Id */
+            commission_hsa_id: string;
+            /** Commission Name */
+            commission_name: string;
+            commission_purpose: components["schemas"]["Purpose"];
+            /**
+             * Commission Rights
+             * @default []
+             */
+            commission_rights: string[];
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Department Id */
+            department_id?: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description The first moment it no longer holds.
+             */
+            valid_to?: string | null;
+            /** @default LOCAL */
+            source: components["schemas"]["Source"];
+            /**
+             * Fte
+             * @description Share of full time.
+             * @default 1
+             */
+            fte: number;
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+        };
+        /**
+         * NewCase
+         * @description A case to register in one's own laboratory.
+         */
+        NewCase: {
+            /**
+             * Department Id
+             * Format: uuid
+             */
+            department_id: string;
+            /** Lid */
+            lid: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Accessioned At
+             * Format: date-time
+             */
+            accessioned_at: string;
+        };
+        /**
+         * NewDelegation
+         * @description A permission to hand to a coordinator until a day.
+         */
+        NewDelegation: {
+            /**
+             * To Assignment Id
+             * Format: uuid
+             */
+            to_assignment_id: string;
+            permission: components["schemas"]["Permission"];
+            /**
+             * Valid From
+             * @description None for now.
+             */
+            valid_from?: string | null;
+            /**
+             * Valid To
+             * Format: date-time
+             */
+            valid_to: string;
+            /** Document Ref */
+            document_ref: string;
+        };
+        /**
+         * NewDepartment
+         * @description A department to enter.
+         */
+        NewDepartment: {
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Name */
+            name: string;
+            /** Phone Urgent */
+            phone_urgent?: string | null;
+        };
+        /**
+         * NewEvidence
+         * @description Where the evidence is, or who sees to it by when.
+         */
+        NewEvidence: {
+            /** Evidence Ref */
+            evidence_ref?: string | null;
+            /** Valid To */
+            valid_to?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Due */
+            due?: string | null;
+        };
+        /**
+         * NewGrant
+         * @description A role to give; it waits until a head of the unit approves it.
+         */
+        NewGrant: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Department Id
+             * @description None for all of the care unit.
+             */
+            department_id?: string | null;
+            /**
+             * Valid From
+             * @description None for now.
+             */
+            valid_from?: string | null;
+            /**
+             * Valid To
+             * @description None for as long as the assignment.
+             */
+            valid_to?: string | null;
+        };
+        /**
+         * NewPerson
+         * @description Somebody who begins to work for one's own care provider. Who is known by the licence is found by it.
+         */
+        NewPerson: {
+            /** Given Name */
+            given_name: string;
+            /** Family Name */
+            family_name: string;
+            /** Title */
+            title: string;
+            /** License Number */
+            license_number?: string | null;
+            /**
+             * License Professions
+             * @default []
+             */
+            license_professions: string[];
+            /**
+             * Specialities
+             * @default []
+             */
+            specialities: string[];
+            /**
+             * Protected
+             * @default false
+             */
+            protected: boolean;
+            assignment: components["schemas"]["AssignmentText"];
+        };
+        /**
+         * NewService
+         * @description A service for the other party to accept; the customer is one of the agreement's parties.
+         */
+        NewService: {
+            /**
+             * Agreement Id
+             * Format: uuid
+             */
+            agreement_id: string;
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+            terms: components["schemas"]["Terms"];
+        };
+        /**
+         * NewUnit
+         * @description A care unit to enter: one of law, or a part of one.
+         */
+        NewUnit: {
+            /** Hsa Id */
+            hsa_id: string;
+            /** Name */
+            name: string;
+            /** Part Of */
+            part_of?: string | null;
+        };
+        /**
+         * Notifier
+         * @description Who reports a cancer to the register. Source: HSLF-FS 2016:7; domain rules L32.
+         * @enum {string}
+         */
+        Notifier: "OWNER" | "PERFORMER";
+        /**
+         * Obligation
+         * @description What must be done or said when it is allowed.
+         * @enum {string}
+         */
+        Obligation: "MASK_LABEL" | "READ_ONLY" | "PROTECTED_BANNER" | "BLOCK_NOTICE" | "INTENDED_USE_BANNER";
         /**
          * OpenSlide
          * @description Which slide to open.
@@ -261,6 +2337,9 @@ export interface components {
          *         dzi: address of the descriptor; the tiles lie beside it.
          *         tile_size: side of its tiles in pixels; they do not overlap.
          *         levels: deep-zoom levels there are, from one pixel to full resolution.
+         *         basis: why it may be seen.
+         *         obligations: what must be said or left out while it is open.
+         *         until: when it goes dark unless renewed.
          *         intended_use: what this viewer may be relied on for.
          */
         OpenedViewing: {
@@ -276,6 +2355,14 @@ export interface components {
             tile_size: number;
             /** Levels */
             levels: number;
+            basis: components["schemas"]["Basis"];
+            /** Obligations */
+            obligations: components["schemas"]["Obligation"][];
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
             /**
              * Intended Use
              * @default COMMUNICATION
@@ -283,6 +2370,72 @@ export interface components {
              */
             intended_use: "COMMUNICATION";
         };
+        /**
+         * OtherSession
+         * @description Another session of the same person.
+         */
+        OtherSession: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Locked */
+            locked: boolean;
+            /** Client Ip */
+            client_ip: string | null;
+            /** Assignment Id */
+            assignment_id: string | null;
+        };
+        /**
+         * PairChecklist
+         * @description Whether a customer can ask a performer, and what is missing.
+         */
+        PairChecklist: {
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+            /**
+             * Performer Id
+             * Format: uuid
+             */
+            performer_id: string;
+            /** Ready */
+            ready: boolean;
+            /** Items */
+            items: components["schemas"]["ChecklistItem"][];
+        };
+        /**
+         * PairChecklists
+         * @description Both directions with every other care provider, by name.
+         */
+        PairChecklists: {
+            /** Items */
+            items: components["schemas"]["PairChecklist"][];
+        };
+        /**
+         * Permission
+         * @description Something that a role may or may not do; the gate and the state of things have their own say.
+         * @enum {string}
+         */
+        Permission: "SEE_OWN_WORKLIST" | "READ_RECORD" | "OPEN_IMAGE" | "SEE_LABEL" | "REGISTER_RECORD" | "RELEASE_QUARANTINE" | "ANNOTATE" | "DRAFT_ANSWER" | "SIGN_ANSWER" | "EXPORT" | "FIND_PATIENT" | "REGISTER_PATIENT" | "REGISTER_RELATION" | "REGISTER_CONSENT" | "OPEN_IN_EMERGENCY" | "LIFT_BLOCK" | "ADMINISTER_BLOCKS" | "SEE_AGREEMENTS" | "MANAGE_AGREEMENTS" | "SEE_PEOPLE" | "MANAGE_PEOPLE" | "APPROVE_ROLES" | "DELEGATE" | "PLAN_ABSENCE" | "CONFIGURE_PROVIDER" | "SEE_BILLING" | "REVIEW_LOG" | "DELIVER_LOG_EXTRACT" | "OPERATE_PLATFORM" | "DECIDE_DISCLOSURE" | "SUBMIT_TRANSFER" | "ACCEPT_REQUEST";
         /**
          * Person
          * @description Somebody who can sign in.
@@ -295,8 +2448,73 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Given Name */
+            given_name: string;
+            /** Family Name */
+            family_name: string;
             /** Title */
             title: string;
+        };
+        /**
+         * PersonChange
+         * @description What is to be different; what is left out stays as it is.
+         */
+        PersonChange: {
+            /** Given Name */
+            given_name?: string | null;
+            /** Family Name */
+            family_name?: string | null;
+            /** Title */
+            title?: string | null;
+            /** License Number */
+            license_number?: string | null;
+            /** License Professions */
+            license_professions?: string[] | null;
+            /** Specialities */
+            specialities?: string[] | null;
+            /** Protected */
+            protected?: boolean | null;
+        };
+        /**
+         * PersonList
+         * @description People, the newest first.
+         */
+        PersonList: {
+            /** Items */
+            items: components["schemas"]["PersonRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * PersonRow
+         * @description Somebody with their assignments at one's own care provider; without a name where that is protected.
+         */
+        PersonRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Given Name */
+            given_name: string | null;
+            /** Family Name */
+            family_name: string | null;
+            /** Title */
+            title: string;
+            /** License Number */
+            license_number: string | null;
+            /** License Professions */
+            license_professions: string[];
+            /** Specialities */
+            specialities: string[];
+            /** Protected */
+            protected: boolean;
+            /** Version */
+            version: number;
+            /** Assignments */
+            assignments: components["schemas"]["AssignmentRow"][];
+            /** Competences */
+            competences: components["schemas"]["CompetenceRow"][];
         };
         /**
          * PixelPath
@@ -315,6 +2533,99 @@ export interface components {
             height: number;
         };
         /**
+         * Proof
+         * @description Who is signed in shows again who they are: by one of the two. Demo people show nothing.
+         */
+        Proof: {
+            /** Password */
+            password?: string | null;
+            /** Code */
+            code?: string | null;
+        };
+        /**
+         * ProviderChange
+         * @description What is to be different; what is left out stays as it is.
+         */
+        ProviderChange: {
+            /** Name */
+            name?: string | null;
+            /** Extract Includes Name */
+            extract_includes_name?: boolean | null;
+            /** Dpo Contact */
+            dpo_contact?: string | null;
+            /** Incident Contact */
+            incident_contact?: string | null;
+        };
+        /**
+         * ProviderKind
+         * @description Who is behind a care provider. Nothing depends on it but the defaults of a new one.
+         * @enum {string}
+         */
+        ProviderKind: "REGION" | "PRIVATE";
+        /**
+         * ProviderList
+         * @description Care providers, the newest first.
+         */
+        ProviderList: {
+            /** Items */
+            items: components["schemas"]["ProviderRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ProviderMove
+         * @description Where a care provider goes.
+         */
+        ProviderMove: {
+            status: components["schemas"]["ProviderStatus"];
+        };
+        /**
+         * ProviderRow
+         * @description A care provider.
+         */
+        ProviderRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Hsa Id */
+            hsa_id: string;
+            /** Name */
+            name: string;
+            /** Org Number */
+            org_number: string;
+            kind: components["schemas"]["ProviderKind"];
+            region_code: components["schemas"]["RegionCode"];
+            status: components["schemas"]["ProviderStatus"];
+            /** Extract Includes Name */
+            extract_includes_name: boolean;
+            /** Default Language */
+            default_language: string;
+            /** Time Zone */
+            time_zone: string;
+            /** Dpo Contact */
+            dpo_contact: string | null;
+            /** Incident Contact */
+            incident_contact: string | null;
+            /** Version */
+            version: number;
+            /** Units */
+            units: components["schemas"]["UnitRow"][];
+        };
+        /**
+         * ProviderStatus
+         * @description Whether a care provider takes part.
+         * @enum {string}
+         */
+        ProviderStatus: "ONBOARDING" | "ACTIVE" | "SUSPENDED" | "LEFT";
+        /**
+         * Purpose
+         * @description What somebody's assignment is for. Source: the national log contract, domain rules L36.
+         * @enum {string}
+         */
+        Purpose: "Vård och behandling" | "Kvalitetssäkring" | "Annan dokumentation enligt lag" | "Statistik" | "Administration" | "Kvalitetsregister";
+        /**
          * PyramidState
          * @description Where its pyramid is; it never decides whether the slide may be seen.
          * @enum {string}
@@ -331,28 +2642,184 @@ export interface components {
             detail: string;
         };
         /**
-         * SessionState
-         * @description Who is signed in, and who could be in demo mode.
+         * Refusal
+         * @description Why some of it stays closed; not whose it is.
          */
-        SessionState: {
-            person: components["schemas"]["Person"] | null;
-            /** Demo People */
-            demo_people: components["schemas"]["Person"][];
+        Refusal: {
+            code: components["schemas"]["Code"];
+            /** Detail */
+            detail: string;
+            /** Next Step */
+            next_step: string;
         };
         /**
-         * SignIn
-         * @description A choice on the sign-in page.
+         * RegionCode
+         * @description In which region's area a care provider works.
+         * @enum {string}
          */
-        SignIn: {
+        RegionCode: "RJL" | "RKL" | "RO" | "OTHER";
+        /**
+         * RequestType
+         * @description What one department can ask of another. Source: domain rules, 3.5.
+         * @enum {string}
+         */
+        RequestType: "SECOND_OPINION" | "REVIEW" | "WORKLOAD_TRANSFER" | "INTRAOPERATIVE" | "MDT_PREP";
+        /**
+         * ResponsibilityModel
+         * @description Whether the performer answers for the opinion alone, or reads under the owner's responsibility.
+         * @enum {string}
+         */
+        ResponsibilityModel: "INDEPENDENT" | "UNDER_OWNER";
+        /**
+         * Role
+         * @description What somebody does under an assignment. Source: domain rules, section 6.
+         * @enum {string}
+         */
+        Role: "PAT" | "RES" | "LAB" | "COO" | "HEAD" | "CLN" | "MDT" | "LOG" | "DPO" | "AGR" | "FIN" | "ADM" | "OPS" | "PTN" | "GOV";
+        /**
+         * RoleRow
+         * @description A role in words, and what it permits as far as roles decide.
+         */
+        RoleRow: {
+            role: components["schemas"]["Role"];
+            /** Name Sv */
+            name_sv: string;
+            /** Name En */
+            name_en: string;
+            /** Sv */
+            sv: string;
+            /** En */
+            en: string;
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+        };
+        /**
+         * Service
+         * @description A service description as it is now.
+         *
+         *     Attributes:
+         *         holds: whether both agreed to it and its time is now; its agreement has its own say.
+         */
+        Service: {
             /**
-             * Person Id
+             * Id
              * Format: uuid
              */
-            person_id: string;
+            id: string;
+            /**
+             * Agreement Id
+             * Format: uuid
+             */
+            agreement_id: string;
+            /**
+             * Customer Id
+             * Format: uuid
+             */
+            customer_id: string;
+            /**
+             * Performer Id
+             * Format: uuid
+             */
+            performer_id: string;
+            /**
+             * Proposed By
+             * Format: uuid
+             */
+            proposed_by: string;
+            /** Accepted At */
+            accepted_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Holds */
+            holds: boolean;
+            terms: components["schemas"]["Terms"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * ServiceList
+         * @description Service descriptions, the newest first.
+         */
+        ServiceList: {
+            /** Items */
+            items: components["schemas"]["Service"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * SessionState
+         * @description Who is signed in, what they can do next, and until when.
+         *
+         *     Attributes:
+         *         state: ANONYMOUS sign in; ENROL set up the second factor; CHOOSE an assignment; LOCKED unlock; ACTIVE work.
+         *         assignments: to choose from; all that hold now.
+         *         permissions: what the roles of the chosen assignment allow, for what a page offers at all.
+         *         authenticated_at: signing and emergencies ask for a proof that is not older than five minutes.
+         *         idle_until: when the session locks if nobody does anything.
+         *         ends_at: when it ends whatever happens.
+         *         now: the server's clock, which the others are to be compared with.
+         *         demo_providers: in demo mode, who may sign in without proof.
+         */
+        SessionState: {
+            state: components["schemas"]["State"];
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            person?: components["schemas"]["Person"] | null;
+            method?: components["schemas"]["Method"] | null;
+            /** Assurance */
+            assurance?: number | null;
+            assignment?: components["schemas"]["Choice"] | null;
+            /**
+             * Assignments
+             * @default []
+             */
+            assignments: components["schemas"]["Choice"][];
+            /**
+             * Permissions
+             * @default []
+             */
+            permissions: components["schemas"]["Permission"][];
+            /** Authenticated At */
+            authenticated_at?: string | null;
+            /** Idle Until */
+            idle_until?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /**
+             * Demo
+             * @default false
+             */
+            demo: boolean;
+            /**
+             * Demo Providers
+             * @default []
+             */
+            demo_providers: components["schemas"]["DemoProvider"][];
+        };
+        /**
+         * Signature
+         * @description That a party signed: when, and under which assignment or as whom.
+         */
+        Signature: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Assignment Id */
+            assignment_id: string | null;
+            /** Operator */
+            operator?: string | null;
         };
         /**
          * Slide
          * @description A slide as lists and the viewer show it.
+         *
+         *     Attributes:
+         *         viewable: whether the person who asks may open it now.
          */
         Slide: {
             /**
@@ -364,6 +2831,7 @@ export interface components {
             number: number;
             /** Caption */
             caption: string | null;
+            case: components["schemas"]["CaseName"] | null;
             status: components["schemas"]["SlideStatus"];
             pyramid: components["schemas"]["PyramidState"];
             /** Progress */
@@ -399,11 +2867,16 @@ export interface components {
         };
         /**
          * SlideList
-         * @description Every slide, the newest first.
+         * @description Slides of the own unit, the newest first.
+         *
+         *     Attributes:
+         *         next: number to go on before; None at the end.
          */
         SlideList: {
             /** Slides */
             slides: components["schemas"]["Slide"][];
+            /** Next */
+            next: number | null;
         };
         /**
          * SlideStatus
@@ -411,6 +2884,216 @@ export interface components {
          * @enum {string}
          */
         SlideStatus: "RECEIVED" | "VERIFYING" | "VERIFIED" | "AVAILABLE" | "QUARANTINED";
+        /**
+         * SlidesCase
+         * @description Which case a slide belongs to.
+         */
+        SlidesCase: {
+            /**
+             * Case Id
+             * Format: uuid
+             */
+            case_id: string;
+        };
+        /**
+         * Source
+         * @description Where an assignment comes from: the national catalogue, or entered here.
+         * @enum {string}
+         */
+        Source: "HSA" | "LOCAL";
+        /**
+         * Stage
+         * @description How far people have brought an agreement.
+         * @enum {string}
+         */
+        Stage: "UNSIGNED" | "SIGNED_BY_A" | "SIGNED_BY_B" | "SIGNED_BY_BOTH" | "UNDER_NOTICE" | "RESCINDED" | "WITHDRAWN";
+        /**
+         * State
+         * @description How far somebody has come with signing in.
+         * @enum {string}
+         */
+        State: "ANONYMOUS" | "ENROL" | "CHOOSE" | "LOCKED" | "ACTIVE";
+        /**
+         * Subspecialty
+         * @description A part of pathology. Source: domain rules, 3.1.
+         * @enum {string}
+         */
+        Subspecialty: "BREAST" | "GI" | "GYN" | "URO" | "DERM" | "HEMATO" | "NEURO" | "LUNG" | "HEADNECK" | "ENDOCRINE" | "SOFT_TISSUE" | "LIVER" | "KIDNEY" | "CARDIO" | "PEDIATRIC" | "CYTOLOGY" | "MOLECULAR" | "AUTOPSY" | "GENERAL";
+        /**
+         * SubspecialtyText
+         * @description A subspecialty in words.
+         */
+        SubspecialtyText: {
+            code: components["schemas"]["Subspecialty"];
+            /** Name Sv */
+            name_sv: string;
+            /** Name En */
+            name_en: string;
+        };
+        /**
+         * Termination
+         * @description How and why an agreement is ended before its time.
+         */
+        Termination: {
+            ending: components["schemas"]["Ending"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Terms
+         * @description The terms of one service; times in minutes of the clock for each urgency that is offered.
+         */
+        Terms: {
+            /**
+             * Performer Department Id
+             * Format: uuid
+             */
+            performer_department_id: string;
+            request_type: components["schemas"]["RequestType"];
+            /**
+             * Subspecialties
+             * @description None of them is every one.
+             * @default []
+             */
+            subspecialties: components["schemas"]["Subspecialty"][];
+            /** @default DISCLOSURE */
+            legal_model: components["schemas"]["LegalModel"];
+            /** @default INDEPENDENT */
+            responsibility_model: components["schemas"]["ResponsibilityModel"];
+            /** Accept Minutes */
+            accept_minutes: {
+                [key: string]: number;
+            };
+            /** Answer Minutes */
+            answer_minutes: {
+                [key: string]: number;
+            };
+            /** Max Cases Per Week */
+            max_cases_per_week?: number | null;
+            /**
+             * Requires Receiver Accession
+             * @default false
+             */
+            requires_receiver_accession: boolean;
+            /** @default NONE */
+            countersign_rule: components["schemas"]["CountersignRule"];
+            /** @default OWNER */
+            cancer_notification_by: components["schemas"]["Notifier"];
+            /**
+             * Allow Download
+             * @default false
+             */
+            allow_download: boolean;
+            /** Price List Id */
+            price_list_id?: string | null;
+            /**
+             * Disclosure Ttl Days
+             * @default 90
+             */
+            disclosure_ttl_days: number;
+            /**
+             * Post Answer View Days
+             * @default 30
+             */
+            post_answer_view_days: number;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description The first moment it no longer holds.
+             */
+            valid_to?: string | null;
+        };
+        /**
+         * Text
+         * @description What is agreed, frozen as soon as somebody signed. Moments are in UTC or with their offset.
+         */
+        Text: {
+            /** Purpose */
+            purpose: string;
+            /** Document Ref */
+            document_ref: string;
+            /**
+             * Doc Sha256
+             * @description Of the document, in lower case.
+             */
+            doc_sha256: string;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description The first moment it no longer holds.
+             */
+            valid_to?: string | null;
+            /**
+             * Notice Period Days
+             * @default 0
+             */
+            notice_period_days: number;
+            /**
+             * Run Off Days
+             * @default 0
+             */
+            run_off_days: number;
+            /** Instructions Ref */
+            instructions_ref?: string | null;
+            /**
+             * Sub Processors
+             * @default []
+             */
+            sub_processors: string[];
+        };
+        /**
+         * UnitChange
+         * @description What is to be different; what is left out stays as it is. Closing is for good.
+         */
+        UnitChange: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Closed
+             * @default false
+             */
+            closed: boolean;
+        };
+        /**
+         * UnitRow
+         * @description A care unit, and the care unit of law that it is or belongs to.
+         */
+        UnitRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Hsa Id */
+            hsa_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Pdl Unit Id
+             * Format: uuid
+             */
+            pdl_unit_id: string;
+            /** Archived At */
+            archived_at: string | null;
+            /** Version */
+            version: number;
+            /** Departments */
+            departments: components["schemas"]["DepartmentRow"][];
+        };
+        /**
+         * Urgency
+         * @description How soon an answer is wanted, the soonest first.
+         * @enum {string}
+         */
+        Urgency: "INTRAOP" | "SNABB" | "SVF" | "ROUTINE";
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -426,7 +3109,10 @@ export interface components {
         };
         /**
          * ViewingState
-         * @description Whether a viewing still holds.
+         * @description Whether a viewing still holds, and if not, why.
+         *
+         *     Attributes:
+         *         code, detail, next_step: the gate's reason, where a right ended.
          */
         ViewingState: {
             /**
@@ -439,6 +3125,16 @@ export interface components {
              * @enum {string}
              */
             state: "OPEN" | "ENDED";
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            code?: components["schemas"]["Code"] | null;
+            /** Detail */
+            detail?: string | null;
+            /** Next Step */
+            next_step?: string | null;
         };
     };
     responses: never;
@@ -545,7 +3241,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SignIn"];
+                "application/json": components["schemas"]["DemoSignIn"] | components["schemas"]["LocalSignIn"];
             };
         };
         responses: {
@@ -587,9 +3283,1727 @@ export interface operations {
             };
         };
     };
-    read_slides_api_slides_get: {
+    note_activity_api_session_activity_post: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+        };
+    };
+    choose_assignment_api_session_assignment_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChosenAssignment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unlock_session_api_session_unlock_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reauthenticate_api_session_reauthentication_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    confirm_enrolment_api_session_enrolment_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolmentProof"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    start_enrolment_api_session_enrolment_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+        };
+    };
+    list_other_sessions_api_session_others_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OtherSession"][];
+                };
+            };
+        };
+    };
+    delete_other_session_api_session_others__session_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_organisations_api_organisations_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_organisation_api_organisations__provider_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_organisation_api_organisations__provider_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    move_organisation_api_organisations__provider_id__status_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderMove"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_unit_api_care_units_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUnit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_unit_api_care_units__unit_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                unit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnitChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_department_api_departments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDepartment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DepartmentRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_department_api_departments__department_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                department_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DepartmentChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DepartmentRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_people_api_people_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_person_api_people_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPerson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_person_api_people__person_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_person_api_people__person_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_assignment_api_assignments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAssignment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssignmentRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_assignment_api_assignments__assignment_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignmentEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssignmentRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_subspecialties_api_subspecialties_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubspecialtyText"][];
+                };
+            };
+        };
+    };
+    set_competence_api_people__person_id__competences__subspecialty__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                person_id: string;
+                subspecialty: components["schemas"]["Subspecialty"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompetenceText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompetenceRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_absences_api_absences_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AbsenceList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_absence_api_absences_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAbsence"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AbsenceRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_absence_api_absences__absence_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                absence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AbsenceRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_roles_api_roles_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleRow"][];
+                };
+            };
+        };
+    };
+    read_analyses_api_risk_analyses_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalysisList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_analysis_api_risk_analyses_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAnalysis"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalysisRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_grants_api_role_grants_get: {
+        parameters: {
+            query?: {
+                waiting?: boolean;
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_grant_api_role_grants_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGrant"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    approve_grant_api_role_grants__grant_id__approval_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                grant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_grant_api_role_grants__grant_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                grant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_delegations_api_delegations_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DelegationList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_delegation_api_delegations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDelegation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DelegationRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_delegation_api_delegations__delegation_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                delegation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DelegationRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_agreements_api_agreements_get: {
+        parameters: {
+            query?: {
+                type?: components["schemas"]["AgreementType"] | null;
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_agreement_api_agreements_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAgreement"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_agreement_api_agreements__agreement_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    correct_agreement_api_agreements__agreement_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Text"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sign_agreement_api_agreements__agreement_id__signature_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    terminate_agreement_api_agreements__agreement_id__termination_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Termination"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_services_api_service_descriptions_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    propose_service_api_service_descriptions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewService"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Service"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    choose_model_api_service_descriptions_legal_model_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answers"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegalChoice"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_service_api_service_descriptions__service_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                service_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Service"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept_service_api_service_descriptions__service_id__acceptance_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                service_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Service"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_service_api_service_descriptions__service_id__ending_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                service_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Service"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_checklists_api_checklists_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PairChecklists"];
+                };
+            };
+        };
+    };
+    read_checklist_api_checklists__customer_id___performer_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_id: string;
+                performer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PairChecklist"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_evidence_api_evidence_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceList"];
+                };
+            };
+        };
+    };
+    put_evidence_api_evidence__item__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                item: components["schemas"]["EvidenceItem"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvidence"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_slides_api_slides_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Only lower numbers: `next` of the page before. */
+                before?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -605,6 +5019,15 @@ export interface operations {
                     "application/json": components["schemas"]["SlideList"];
                 };
             };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
         };
     };
     read_slide_api_slides__slide_id__get: {
@@ -617,6 +5040,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slide"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_case_api_slides__slide_id__case_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slide_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SlidesCase"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -763,6 +5221,161 @@ export interface operations {
             };
         };
     };
+    renew_viewing_api_viewings__viewing_id__renewals_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                viewing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewingState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_case_api_cases_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCase"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_case_api_cases__case_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_member_api_cases__case_id__members__assignment_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    release_member_api_cases__case_id__members__assignment_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     stream_events_api_events_get: {
         parameters: {
             query?: never;
@@ -779,6 +5392,41 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    create_look_up_api_patients__patient_id__look_ups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FurtherLook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundFurther"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

@@ -1,5 +1,6 @@
 /** English. */
 
+import { rights } from "./rights.en";
 import type { Texts } from "./sv";
 
 export const en: Texts = {
@@ -12,27 +13,23 @@ export const en: Texts = {
   close: "Close",
   loading: "Loading …",
 
-  signIn: {
-    title: "Sign in",
-    what: "Share digital slides and opinions between the regions' pathologists.",
-    choose: "Demonstration mode, no real patients. Choose who you are:",
-    noAccounts: "This version has no accounts yet. Start Samsyn in demonstration mode to sign in.",
-    ended: "Your session has ended. Sign in again to continue where you were.",
-    failed: "Signing in did not work. Try again.",
-    unreachable: "The server is not answering at the moment.",
-    signOutFailed: "Signing out did not work. Try again, or close the browser.",
-    signOut: "Sign out",
-  },
+  rights,
 
   slides: {
     title: "Slides",
     count: (shown, all) =>
       shown === all ? `${all} ${all === 1 ? "slide" : "slides"}` : `${shown} of ${all} slides`,
     filter: "Filter",
-    filterHint: "Number, caption, scanner …",
+    filterHint: "Number, LID, caption …",
     noMatch: (words) => `No slide matches “${words}”.`,
     clearFilter: "Show all",
-    empty: "No slides yet",
+    noCase: "No case yet",
+    notYours: "You may not open the image; go to the slide to see why.",
+    notYourRole: "Your role sees the list but opens no images.",
+    more: "Show more",
+    noList: "Your role has no list of slides",
+    empty: (place) => `No slides at ${place}`,
+    emptyWhy: "The slides of your unit's open cases appear here as soon as the laboratory has received them.",
     emptyHow: "Bring a slide in from the command line. It appears here as soon as it has arrived:",
     emptyCommand: "samsyn ingest FILE",
     failed: "The slides could not be loaded",

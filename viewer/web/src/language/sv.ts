@@ -1,5 +1,7 @@
 /** Swedish, the first language. What a key means is decided here; every other language must have it. */
 
+import { rights } from "./rights.sv";
+
 export const sv = {
   name: "Samsyn",
   pageTitle: (page: string) => `${page} · Samsyn`,
@@ -10,27 +12,22 @@ export const sv = {
   close: "Stäng",
   loading: "Hämtar …",
 
-  signIn: {
-    title: "Logga in",
-    what: "Dela digitala glas och bedömningar mellan regionernas patologer.",
-    choose: "Demonstrationsläge, utan riktiga patienter. Välj vem du är:",
-    noAccounts:
-      "Den här versionen har ännu inga konton. Starta Samsyn i demonstrationsläge för att logga in.",
-    ended: "Sessionen har avslutats. Logga in igen för att fortsätta där du var.",
-    failed: "Det gick inte att logga in. Försök igen.",
-    unreachable: "Servern svarar inte just nu.",
-    signOutFailed: "Det gick inte att logga ut. Försök igen, eller stäng webbläsaren.",
-    signOut: "Logga ut",
-  },
+  rights,
 
   slides: {
     title: "Glas",
     count: (shown: number, all: number) => (shown === all ? `${all} glas` : `${shown} av ${all} glas`),
     filter: "Filtrera",
-    filterHint: "Nummer, märkning, skanner …",
+    filterHint: "Nummer, LID, märkning …",
     noMatch: (words: string) => `Inget glas motsvarar ”${words}”.`,
     clearFilter: "Visa alla",
-    empty: "Inga glas ännu",
+    noCase: "Inget fall ännu",
+    notYours: "Du får inte öppna bilden; gå in på glaset för att se varför.",
+    notYourRole: "Din roll ser listan men öppnar inga bilder.",
+    more: "Visa fler",
+    noList: "Ingen glaslista för din roll",
+    empty: (place: string) => `Inga glas hos ${place}`,
+    emptyWhy: "Här syns glasen i din enhets öppna fall, så snart laboratoriet har tagit emot dem.",
     emptyHow: "Ta emot ett glas från kommandoraden. Det syns här så snart det har kommit in:",
     emptyCommand: "samsyn ingest FIL",
     failed: "Glasen kunde inte hämtas",

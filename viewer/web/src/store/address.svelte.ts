@@ -3,12 +3,14 @@
 export type Place =
   | { page: "slides" }
   | { page: "slide"; id: string }
+  | { page: "access" }
   | { page: "start" }
   | { page: "nowhere" };
 
 function placeOf(path: string): Place {
   if (path === "/") return { page: "start" };
   if (path === "/slides" || path === "/slides/") return { page: "slides" };
+  if (path === "/access" || path === "/access/") return { page: "access" };
   const id = /^\/slides\/([0-9a-f-]{36})$/i.exec(path)?.[1];
   return id === undefined ? { page: "nowhere" } : { page: "slide", id };
 }

@@ -1,9 +1,12 @@
 /** Every slide this person may see, kept current by the server's events. */
 
 import { SvelteMap } from "svelte/reactivity";
-import { listSlides, Refusal, type Slide } from "../api/client";
+import { listSlides, Refusal, type Slide, type SlideList } from "../api/client";
 import { listen } from "../api/events";
 import { session } from "./session.svelte";
+
+/** Slides that are fetched at once; the rest comes when it is asked for. */
+const PAGE = 100;
 
 const newestFirst = (a: Slide, b: Slide): number =>
   Date.parse(b.received_at) - Date.parse(a.received_at) || b.number - a.number;
@@ -14,6 +17,8 @@ class SlidesStore {
   viewable = $derived(this.all.filter((slide) => slide.viewable));
   state = $state<"loading" | "loaded" | "failed">("loading");
   refusal = $state.raw<Refusal | null>(null);
+  /** Where to go on; null when everything is here. */
+  next = $state<number | null>(null);
   /** "connecting" until first heard; afterwards whether the server can be heard now. */
   line = $state<"connecting" | "up" | "lost">("connecting");
   /** Counts the times the line came up: whoever holds something open can look after it then. */
@@ -33,10 +38,18 @@ class SlidesStore {
 
   async load(): Promise<void> {
     try {
-      const slides = await listSlides();
-      const ids = new Set(slides.map((slide) => slide.id));
+      const found: Slide[] = [];
+      let next: number | null = null;
+      // As far down as was shown before.
+      do {
+        const page: SlideList = await listSlides(PAGE, next);
+        found.push(...page.slides);
+        next = page.next;
+      } while (next !== null && found.length < this.#byId.size);
+      const ids = new Set(found.map((slide) => slide.id));
       for (const id of [...this.#byId.keys()]) if (!ids.has(id)) this.#byId.delete(id);
-      for (const slide of slides) this.put(slide);
+      for (const slide of found) this.put(slide);
+      this.next = next;
       this.state = "loaded";
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -46,9 +59,16 @@ class SlidesStore {
     }
   }
 
+  /** Fetch the next page. Raises a `Refusal`. */
+  async more(): Promise<void> {
+    if (this.next === null) return;
+    const { slides, next } = await listSlides(PAGE, this.next);
+    for (const slide of slides) this.put(slide);
+    this.next = next;
+  }
+
   /** Fetch and follow until the returned function is called. */
   follow(): () => void {
-    this.state = "loading";
     // Asked for at once, for a proxy may hold events back.
     void this.load();
     const stop = listen({
@@ -59,16 +79,24 @@ class SlidesStore {
       stale: () => void this.load(),
       lost: () => {
         this.line = "lost";
-        void session.check();
+        void session.ask();
       },
       slide: (slide) => this.put(slide),
-      sessionEnded: () => session.end(),
+      session: () => void session.ask(),
     });
     return () => {
       stop();
-      this.#byId.clear();
       this.line = "connecting";
     };
+  }
+
+  /** Somebody else works here now, or nobody: what one could see is not for the next. */
+  forget(): void {
+    this.#byId.clear();
+    this.next = null;
+    this.state = "loading";
+    this.connections = 0;
+    this.lastOpened = null;
   }
 }
 

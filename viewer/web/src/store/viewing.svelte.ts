@@ -1,6 +1,6 @@
 /** The slide that is open: from asking for it to letting go of it. */
 
-import { closeViewing, openViewing, readSlide, Refusal, type Viewing, viewingState } from "../api/client";
+import { closeViewing, openViewing, readSlide, Refusal, renewViewing, type Slide, type Viewing } from "../api/client";
 import { slides } from "./slides.svelte";
 
 /** Why nothing is shown. */
@@ -9,7 +9,18 @@ export type Obstacle =
   /** The slide itself tells why: being checked, or in quarantine. */
   | { kind: "notViewable" }
   | { kind: "ended" }
+  /** The gate said no: at once, or later while somebody looked. */
+  | { kind: "refused"; why: Why; later: boolean }
   | { kind: "failed"; refusal: Refusal };
+
+/** A code with the server's own words, for those that have no translation. */
+export type Why = { code: string; detail: string | null; nextStep: string | null };
+
+const READY: readonly string[] = ["VERIFIED", "AVAILABLE"];
+
+/** A viewing that ended without a reason was closed or ran out; there is nothing to explain. */
+const endOf = (code: string | null, detail: string | null, nextStep: string | null): Obstacle =>
+  code === null ? { kind: "ended" } : { kind: "refused", why: { code, detail, nextStep }, later: true };
 
 class OpenViewing {
   viewing = $state.raw<Viewing | null>(null);
@@ -45,24 +56,34 @@ class OpenViewing {
     this.viewing = null;
   }
 
-  /** Stop showing, whatever the server says. */
-  end(kind: "ended" | "notViewable"): void {
-    if (this.viewing === null) return;
-    this.close();
-    this.obstacle = { kind };
+  /** The slide that is shown is no longer one for this person: at once if it says why itself. */
+  lose(slide: Slide): void {
+    if (READY.includes(slide.status)) void this.check();
+    else this.#end({ kind: "notViewable" });
   }
 
-  /** Ask whether this viewing still stands: when tiles fail, and whenever events may have been missed. */
+  /** Go on after the screen was unlocked: what ended meanwhile is opened again, if the gate still allows it. */
+  async resume(): Promise<void> {
+    const slideId = this.viewing?.slide.id;
+    await this.check();
+    if (slideId !== undefined && this.viewing === null && this.#wanted === null) await this.open(slideId);
+  }
+
+  /** Say that somebody still looks and hear whether they may: every few seconds, and when tiles fail. */
   async check(): Promise<void> {
     const viewing = this.viewing;
     if (viewing === null || this.#checking) return;
     this.#checking = true;
     try {
-      const over = await viewingState(viewing.id).then(
-        (state) => state === "ENDED",
-        (error: unknown) => error instanceof Refusal && [403, 404, 410].includes(error.status),
+      const over = await renewViewing(viewing.id).then(
+        ({ state, code, detail, next_step }): Obstacle | null =>
+          state === "OPEN" ? null : endOf(code ?? null, detail ?? null, next_step ?? null),
+        (error: unknown): Obstacle | null =>
+          error instanceof Refusal && [403, 404, 410].includes(error.status)
+            ? endOf(error.status === 403 ? error.code : null, error.detail, error.nextStep)
+            : null,
       );
-      if (over && this.viewing === viewing) this.end("ended");
+      if (over !== null && this.viewing === viewing) this.#end(over);
     } finally {
       this.#checking = false;
     }
@@ -74,10 +95,18 @@ class OpenViewing {
     try {
       const slide = await readSlide(slideId);
       slides.put(slide);
-      return slide.viewable ? { kind: "failed", refusal } : { kind: "notViewable" };
+      if (!READY.includes(slide.status)) return { kind: "notViewable" };
     } catch {
-      return { kind: "failed", refusal };
+      // Not even that there is such a slide may be told, or the line is down: the refusal says it all.
     }
+    return { kind: "refused", why: refusal, later: false };
+  }
+
+  /** Stop showing. */
+  #end(obstacle: Obstacle): void {
+    if (this.viewing === null) return;
+    this.close();
+    this.obstacle = obstacle;
   }
 }
 

@@ -1,0 +1,110 @@
+"""Roles, what each is for, and what each may do. Who holds which role is said by grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody does under an assignment. Source: domain rules, section 6."""
+
+    PAT = "PAT"
+    RES = "RES"
+    LAB = "LAB"
+    COO = "COO"
+    HEAD = "HEAD"
+    CLN = "CLN"
+    MDT = "MDT"
+    LOG = "LOG"
+    DPO = "DPO"
+    AGR = "AGR"
+    FIN = "FIN"
+    ADM = "ADM"
+    OPS = "OPS"
+    PTN = "PTN"
+    GOV = "GOV"
+
+
+class Permission(StrEnum):
+    """Something that a role may or may not do; the gate and the state of things have their own say."""
+
+    SEE_OWN_WORKLIST = "SEE_OWN_WORKLIST"
+    READ_RECORD = "READ_RECORD"
+    OPEN_IMAGE = "OPEN_IMAGE"
+    SEE_LABEL = "SEE_LABEL"
+    REGISTER_RECORD = "REGISTER_RECORD"
+    RELEASE_QUARANTINE = "RELEASE_QUARANTINE"
+    ANNOTATE = "ANNOTATE"
+    DRAFT_ANSWER = "DRAFT_ANSWER"
+    SIGN_ANSWER = "SIGN_ANSWER"
+    EXPORT = "EXPORT"
+    FIND_PATIENT = "FIND_PATIENT"
+    REGISTER_PATIENT = "REGISTER_PATIENT"
+    REGISTER_RELATION = "REGISTER_RELATION"
+    REGISTER_CONSENT = "REGISTER_CONSENT"
+    OPEN_IN_EMERGENCY = "OPEN_IN_EMERGENCY"
+    LIFT_BLOCK = "LIFT_BLOCK"
+    ADMINISTER_BLOCKS = "ADMINISTER_BLOCKS"
+    SEE_AGREEMENTS = "SEE_AGREEMENTS"
+    MANAGE_AGREEMENTS = "MANAGE_AGREEMENTS"
+    SEE_PEOPLE = "SEE_PEOPLE"
+    MANAGE_PEOPLE = "MANAGE_PEOPLE"
+    APPROVE_ROLES = "APPROVE_ROLES"
+    DELEGATE = "DELEGATE"
+    PLAN_ABSENCE = "PLAN_ABSENCE"
+    CONFIGURE_PROVIDER = "CONFIGURE_PROVIDER"
+    SEE_BILLING = "SEE_BILLING"
+    REVIEW_LOG = "REVIEW_LOG"
+    DELIVER_LOG_EXTRACT = "DELIVER_LOG_EXTRACT"
+    OPERATE_PLATFORM = "OPERATE_PLATFORM"
+    DECIDE_DISCLOSURE = "DECIDE_DISCLOSURE"
+    SUBMIT_TRANSFER = "SUBMIT_TRANSFER"
+    ACCEPT_REQUEST = "ACCEPT_REQUEST"
+
+
+_PERMITS: dict[Permission, str] = {
+    Permission.SEE_OWN_WORKLIST: "PAT RES LAB COO HEAD",
+    Permission.READ_RECORD: "PAT RES LAB COO HEAD CLN MDT",
+    Permission.OPEN_IMAGE: "PAT RES LAB HEAD CLN MDT",
+    Permission.SEE_LABEL: "LAB",
+    Permission.REGISTER_RECORD: "PAT LAB COO",
+    Permission.RELEASE_QUARANTINE: "PAT LAB",
+    Permission.ANNOTATE: "PAT RES LAB HEAD",
+    Permission.DRAFT_ANSWER: "PAT RES COO",
+    Permission.SIGN_ANSWER: "PAT",
+    Permission.EXPORT: "PAT RES HEAD",
+    Permission.FIND_PATIENT: "PAT RES LAB COO HEAD CLN MDT LOG DPO ADM",
+    Permission.REGISTER_PATIENT: "PAT LAB COO CLN ADM",
+    Permission.REGISTER_RELATION: "PAT RES COO HEAD CLN MDT",
+    Permission.REGISTER_CONSENT: "PAT RES COO HEAD CLN MDT",
+    Permission.OPEN_IN_EMERGENCY: "PAT CLN",
+    Permission.LIFT_BLOCK: "PAT COO CLN",
+    Permission.ADMINISTER_BLOCKS: "ADM",
+    Permission.SEE_AGREEMENTS: "HEAD DPO AGR",
+    Permission.MANAGE_AGREEMENTS: "AGR",
+    Permission.SEE_PEOPLE: "PAT RES LAB COO HEAD MDT LOG DPO AGR ADM",
+    Permission.MANAGE_PEOPLE: "ADM",
+    Permission.APPROVE_ROLES: "HEAD",
+    Permission.DELEGATE: "HEAD",
+    Permission.PLAN_ABSENCE: "COO HEAD",
+    Permission.CONFIGURE_PROVIDER: "ADM",
+    Permission.SEE_BILLING: "FIN HEAD GOV",
+    Permission.REVIEW_LOG: "LOG DPO",
+    Permission.DELIVER_LOG_EXTRACT: "LOG DPO",
+    Permission.OPERATE_PLATFORM: "OPS",
+    Permission.DECIDE_DISCLOSURE: "PAT HEAD",
+    Permission.SUBMIT_TRANSFER: "HEAD",
+    Permission.ACCEPT_REQUEST: "PAT HEAD",
+}
+PERMITS: Mapping[Permission, frozenset[Role]] = {
+    permission: frozenset(map(Role, roles.split())) for permission, roles in _PERMITS.items()
+}
+"""Which roles allow what."""
+
+DELEGABLE = frozenset({Permission.DECIDE_DISCLOSURE, Permission.SUBMIT_TRANSFER, Permission.ACCEPT_REQUEST})
+"""What a head may hand to a coordinator for a time. Source: domain rules, section 6, "deleg."."""
+UNGRANTED = frozenset({Role.PTN, Role.OPS})
+"""Roles that no care provider gives: a patient's own, and the operator's of the platform."""
+LICENCES: Mapping[Role, str] = {Role.PAT: "Läkare"}
+"""The licence to practise that a role needs, as HSA words it. Source: domain rules, 2.5."""

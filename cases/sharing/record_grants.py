@@ -1,0 +1,127 @@
+"""Looking beyond one's own unit: other units' and other providers' cases of one patient, after an active choice.
+
+The database shows a provider only its own cases and those it has been let into; looking up with a legal ground lets
+it in, case by case, for as long as the choice lasts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from cases.access import audit
+from cases.access.actors import Actor
+from cases.access.audit import Event
+from cases.access.choices import ChoiceKind, choose
+from cases.access.decisions import subject_of, write_decision
+from cases.access.gate import Code, Intent, Resource, decide
+from cases.access.patients import Patient
+from cases.access.same_patients import find_same
+from cases.database import Base, platform
+from cases.records.pathology_case import PathologyCase
+from cases.records.slide_images import SlideImage
+from cases.sharing.resources import describe_cases, describe_slides
+from cases.sharing.worklists import Listed
+
+
+class RecordGrant(Base):
+    """That a care provider has been let into another's case: the one table that sharing goes through.
+
+    Attributes:
+        basis: in law.
+        valid_until: from then on the database hides the case again.
+    """
+
+    __tablename__ = "record_grant"
+    __table_args__ = (UniqueConstraint("to_provider_id", "case_id", "basis"),)
+
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("pathology_case.id"), index=True)
+    owner_provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("care_provider.id"))
+    to_provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("care_provider.id"))
+    basis: Mapped[str]
+    valid_until: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What looking further found.
+
+    Attributes:
+        listed: slides that may be known of.
+        blocked: whether the patient has blocked something; not where.
+        refusals: why other cases stay closed, without saying whose they are.
+    """
+
+    listed: Sequence[Listed]
+    blocked: bool
+    refusals: frozenset[Code]
+
+
+def look_up(session: Session, patient: Patient, kind: ChoiceKind, *, reason: str, by: Actor, now: datetime) -> LookUp:
+    """Choose actively to look further for one patient, and list what the gate then allows.
+
+    Raises:
+        Invalid, NotPermitted: as `cases.access.choices.choose`.
+    """
+    choice = choose(session, patient, kind, reason=reason, by=by, now=now)
+    with platform(session):
+        people = find_same(session, [patient.id])[patient.id]
+        statement = select(PathologyCase).where(PathologyCase.patient_id.in_(people))
+        if kind is ChoiceKind.OTHER_UNIT:
+            statement = statement.where(PathologyCase.care_provider_id == by.provider_id)
+        cases = {case.id: case for case in session.scalars(statement.order_by(PathologyCase.id.desc()))}
+        resources = describe_cases(session, cases.values(), by=by, now=now)
+        allowed: list[Resource] = []
+        refusals: set[Code] = set()
+        blocked = False
+        for resource in resources.values():
+            decision = decide(by, resource, Intent.READ, now)
+            blocked |= resource.other_blocks or decision.code is Code.D30
+            if decision.allow and decision.basis:
+                allowed.append(resource)
+                if resource.provider_id != by.provider_id:
+                    _let_in(session, resource, basis=decision.basis, by=by, until=choice.ends_at)
+            elif decision.code and decision.code is not Code.D10:
+                refusals.add(decision.code)
+                write_decision(session, decision, by=by, resource=resource, now=now)
+        slides = session.scalars(
+            select(SlideImage)
+            .where(SlideImage.case_id.in_([resource.id for resource in allowed]))
+            .order_by(SlideImage.number.desc())
+        ).all()
+        details = describe_slides(session, slides, by=by, now=now)
+    listed = [
+        Listed(slide, cases[slide.case_id], decide(by, details[slide.id], Intent.VIEW, now).allow)
+        for slide in slides
+        if slide.case_id and decide(by, details[slide.id], Intent.READ, now).allow
+    ]
+    audit.record(
+        session,
+        Event.LIST_VIEWED,
+        by=by,
+        subjects=[subject_of(resource) for resource in allowed],
+        args={"list": "patient", "choice": str(choice.id)},
+    )
+    return LookUp(listed, blocked, frozenset(refusals))
+
+
+def _let_in(session: Session, resource: Resource, *, basis: str, by: Actor, until: datetime) -> None:
+    grant = insert(RecordGrant).values(
+        case_id=resource.id,
+        owner_provider_id=resource.provider_id,
+        to_provider_id=by.provider_id,
+        basis=basis,
+        valid_until=until,
+    )
+    session.execute(
+        grant.on_conflict_do_update(
+            index_elements=[RecordGrant.to_provider_id, RecordGrant.case_id, RecordGrant.basis],
+            set_={"valid_until": func.greatest(RecordGrant.valid_until, grant.excluded.valid_until)},
+        )
+    )

@@ -1,0 +1,230 @@
+"""The facts that the gate decides on, collected in this one place: what a slide is to one actor, now."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases.access.actors import Actor, Period
+from cases.access.agreements import AgreementType, find_terms
+from cases.access.blocks import BlockFacts, find_blocks, freshness
+from cases.access.choices import ChoiceKind, find_choices
+from cases.access.consents import ConsentFacts, ConsentScope, find_consents
+from cases.access.gate import IMPERSONAL, Availability, CareLink, CoherentFacts, Resource
+from cases.access.permissions import PERMITS, Permission, Role
+from cases.access.relations import NoticeFacts, RelationFacts, find_notices, find_relations
+from cases.access.same_patients import PatientFacts, find_facts, find_same
+from cases.database import platform
+from cases.records.pathology_case import OPEN, CaseMember, CaseStatus, PathologyCase
+from cases.records.slide_images import SlideImage
+
+QUEUE = PERMITS[Permission.SEE_OWN_WORKLIST]
+"""Roles that a department's queue ties to its open cases."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Everything that was read for some slides and one actor, by what it belongs to."""
+
+    actor: Actor
+    now: datetime
+    terms: Mapping[tuple[uuid.UUID, AgreementType], tuple[Period, ...]]
+    cases: dict[uuid.UUID, PathologyCase]
+    taken_part: frozenset[uuid.UUID]
+    patients: Mapping[uuid.UUID, PatientFacts]
+    same: Mapping[uuid.UUID, frozenset[uuid.UUID]]
+    choices: Mapping[uuid.UUID, Mapping[ChoiceKind, datetime]]
+    relations: Mapping[uuid.UUID, tuple[RelationFacts, ...]]
+    consents: Mapping[uuid.UUID, tuple[ConsentFacts, ...]]
+    notices: Mapping[uuid.UUID, tuple[NoticeFacts, ...]]
+    blocks: Mapping[uuid.UUID, tuple[BlockFacts, ...]]
+    blocks_read_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What is asked for, whatever its kind.
+
+    Attributes:
+        case_id: the case it belongs to, if it is certain.
+        ready: whether it can be shown.
+        registered_at: when it came in.
+    """
+
+    kind: str
+    id: uuid.UUID
+    provider_id: uuid.UUID
+    unit_id: uuid.UUID
+    case_id: uuid.UUID | None
+    ready: bool
+    registered_at: datetime
+
+
+def describe_slides(
+    session: Session, slides: Iterable[SlideImage], *, by: Actor, now: datetime
+) -> dict[uuid.UUID, Resource]:
+    """What slides are to an actor, as facts for the gate, in a fixed number of queries.
+
+    Args:
+        session: of this transaction.
+        slides: with an owner; others are left out, since nobody may see them.
+        by: who wants to do something with them.
+        now: when.
+    """
+    things = [
+        Thing("slide", one.id, one.care_provider_id, one.care_unit_id, one.case_id, one.viewable, one.created_at)
+        for one in slides
+        if one.care_provider_id and one.care_unit_id
+    ]
+    return _describe_all(session, things, by=by, now=now)
+
+
+def describe_cases(
+    session: Session, cases: Iterable[PathologyCase], *, by: Actor, now: datetime
+) -> dict[uuid.UUID, Resource]:
+    """The same for cases themselves."""
+    things = [
+        Thing("case", case.id, case.care_provider_id, case.care_unit_id, case.id, True, case.accessioned_at)
+        for case in cases
+    ]
+    return _describe_all(session, things, by=by, now=now)
+
+
+def _describe_all(session: Session, things: Sequence[Thing], *, by: Actor, now: datetime) -> dict[uuid.UUID, Resource]:
+    if not things:
+        return {}
+    with platform(session):
+        collected = _collect(session, things, by=by, now=now)
+    return {thing.id: _describe(thing, collected) for thing in things}
+
+
+def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datetime) -> Collected:
+    providers = {thing.provider_id for thing in things} | {by.provider_id}
+    case_ids = {thing.case_id for thing in things if thing.case_id}
+    cases = {case.id: case for case in session.scalars(select(PathologyCase).where(PathologyCase.id.in_(case_ids)))}
+    members = select(CaseMember.case_id).where(
+        CaseMember.case_id.in_(case_ids), CaseMember.assignment_id == by.assignment_id, CaseMember.ended_at.is_(None)
+    )
+    patient_ids = {case.patient_id for case in cases.values()}
+    same = find_same(session, patient_ids)
+    everybody = frozenset[uuid.UUID]().union(*same.values())
+    return Collected(
+        actor=by,
+        now=now,
+        terms=find_terms(session, providers),
+        cases=cases,
+        taken_part=frozenset(session.scalars(members)),
+        patients=find_facts(session, patient_ids),
+        same=same,
+        choices=find_choices(session, everybody, by=by, now=now),
+        relations=find_relations(session, everybody),
+        consents=find_consents(session, everybody),
+        notices=find_notices(session, patient_ids),
+        blocks=find_blocks(session, everybody),
+        blocks_read_at=freshness(session, now),
+    )
+
+
+def _describe(thing: Thing, collected: Collected) -> Resource:
+    actor, now = collected.actor, collected.now
+    case = collected.cases.get(thing.case_id) if thing.case_id else None
+    patient = collected.patients.get(case.patient_id) if case else None
+    # What the actor's own provider has registered about the same person is what the actor can rest on.
+    people = collected.same.get(case.patient_id, frozenset()) if case else frozenset()
+    chosen = {kind: end for one in people for kind, end in collected.choices.get(one, {}).items()}
+    emergency = tuple(Period(now, end) for kind, end in chosen.items() if kind is ChoiceKind.EMERGENCY)
+    relations = tuple(
+        relation.period
+        for one in people
+        for relation in collected.relations.get(one, ())
+        if relation.is_for(actor) and relation.period.holds(now)
+    )
+    consents = tuple(
+        consent.period
+        for one in people
+        for consent in collected.consents.get(one, ())
+        if consent.scope is ConsentScope.SVOD and consent.is_for(actor)
+    )
+    links = set(_find_direct_links(thing, case, collected))
+    if relations:
+        links.add(CareLink.RELATION)
+    if emergency:
+        links.add(CareLink.EMERGENCY)
+    if actor.purpose in IMPERSONAL and actor.order_number:
+        links.add(CareLink.ORDER)
+    memberships = collected.terms[thing.provider_id, AgreementType.COHERENT_RECORD]
+    blocks = collected.blocks.get(case.patient_id, ()) if case else ()
+    everywhere = [block for one in people for block in collected.blocks.get(one, ())]
+    withdrawn = case is not None and case.status is CaseStatus.CANCELLED
+    ready = Availability.READY if thing.ready else Availability.HELD_BACK
+    return Resource(
+        kind=thing.kind,
+        id=thing.id,
+        patient_id=case.patient_id if case else None,
+        provider_id=thing.provider_id,
+        unit_id=thing.unit_id,
+        connections=collected.terms[thing.provider_id, AgreementType.CONNECTION],
+        processings=collected.terms[thing.provider_id, AgreementType.PUB],
+        availability=Availability.WITHDRAWN if withdrawn else ready,
+        identity_verified=patient is not None and not patient.mismatch,
+        links=frozenset(links),
+        relation=_longest((*relations, *emergency)),
+        chosen=ChoiceKind.OTHER_UNIT in chosen or ChoiceKind.EMERGENCY in chosen,
+        coherent=CoherentFacts(
+            members=_overlaps(memberships, collected.terms[actor.provider_id, AgreementType.COHERENT_RECORD]),
+            informed=any(told.period.holds(now) for told in collected.notices.get(case.patient_id, ()))
+            if case
+            else False,
+            available=bool(memberships),
+            consents=(*consents, *emergency),
+            chosen=ChoiceKind.COHERENT_RECORD in chosen or ChoiceKind.EMERGENCY in chosen,
+        ),
+        blocks=blocks,
+        blocks_read_at=collected.blocks_read_at,
+        other_blocks=len(everywhere) > len(blocks),
+        informed=Period(case.accessioned_at, case.last_registered_at) if case else Period(thing.registered_at),
+        objection_at=patient.objection_at if patient else None,
+        protected=patient is not None and patient.protected,
+        named=CareLink.TEAM in links,
+    )
+
+
+def _find_direct_links(thing: Thing, case: PathologyCase | None, collected: Collected) -> Iterable[CareLink]:
+    """Taking part in the case, or a department's queue that it stands in."""
+    actor = collected.actor
+    own_unit = thing.unit_id == actor.unit_id
+    if case is None:
+        # Nobody's case yet: the laboratory finds out whose.
+        if own_unit and Role.LAB in actor.roles(collected.now):
+            yield CareLink.QUEUE
+        return
+    if case.id in collected.taken_part or case.responsible_assignment_id == actor.assignment_id:
+        yield CareLink.TEAM
+    queues = (
+        grant.department_id in (None, case.department_id)
+        for grant in actor.grants
+        if grant.role in QUEUE and grant.period.holds(collected.now)
+    )
+    if own_unit and case.status in OPEN and any(queues):
+        yield CareLink.QUEUE
+
+
+def _longest(periods: Sequence[Period]) -> Period | None:
+    return max(periods, key=lambda period: (period.end is None, period.end), default=None)
+
+
+def _overlaps(these: Sequence[Period], those: Sequence[Period]) -> tuple[Period, ...]:
+    """The times that lie in one of these and in one of those."""
+    found = []
+    for a in these:
+        for b in those:
+            start = max(a.start, b.start)
+            end = min((end for end in (a.end, b.end) if end), default=None)
+            if end is None or start < end:
+                found.append(Period(start, end))
+    return tuple(found)

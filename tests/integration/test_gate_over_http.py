@@ -1,0 +1,445 @@
+"""The gate's acceptance cases through HTTP, with tiles really fetched from two web processes.
+
+Source: domain rules, 4.1. On facts as values: tests/unit/access/test_gate.py.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+from makers import wait_for, write_copy, write_good_slide
+from patients import a_vault, make_number
+from product import ROOT, Product, Web
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from world import Place, Somebody, World
+
+from cases.access.actors import Purpose
+from cases.access.agreements import Agreement, AgreementType, Ending, Operator, terminate
+from cases.access.blocks import BlockType, Requester, register_block
+from cases.access.consents import ConsentAssertion, ConsentForm, ConsentScope, end_consent, register_consent
+from cases.access.errors import Invalid
+from cases.access.identifiers import IdentifierType
+from cases.access.identities import set_protection
+from cases.access.patients import Patient, Protection
+from cases.access.permissions import Role
+from cases.access.relations import RelationReason, register_relation
+from cases.database import act_for
+from cases.records.pathology_case import PathologyCase, add_member
+from cases.transaction import transaction
+
+DARK_WITHIN_S = 5.0
+"""Source: domain rules, 11.3."""
+WITHOUT_A_NOUN = {
+    "G4": "requests and disclosures",
+    "G5": "requests and disclosures",
+    "G6": "requests and disclosures",
+    "G7": "requests and disclosures",
+    "G8": "requests and disclosures",
+    "G9": "requests and disclosures",
+    "G16": "answers, whose authors may not judge them",
+    "G21": "conferences",
+    "G24": "disclosures to somebody by name",
+    "G25": "billing lists; that an economist opens no slide is tested here",
+}
+"""Cases that cannot be tried through HTTP yet; what brings the noun removes its line."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Two care providers with slides that can be looked at, and two web processes."""
+
+    world: World
+    product: Product
+    webs: tuple[Web, Web]
+    kalmar: Place
+    linkoping: Place
+    original: Path
+    numbers: Iterator[int]
+
+    def slide(
+        self, place: Place, patient_id: uuid.UUID | None = None, **facts: object
+    ) -> tuple[uuid.UUID, PathologyCase]:
+        """A real slide with its pyramid, in a case of a place."""
+        case = place.case(patient_id or place.patient(self.world.number()), **facts)  # type: ignore[arg-type]
+        number = next(self.numbers)
+        copy = write_copy(self.original, self.original.with_name(f"{number}.tif"), number)
+        slide_id = self.product.prepare(copy)
+        self.world.database.query(
+            "UPDATE slide_image SET care_provider_id = :provider, care_unit_id = :unit, case_id = :case WHERE id = :id",
+            provider=case.care_provider_id,
+            unit=case.care_unit_id,
+            case=case.id,
+            id=slide_id,
+        )
+        return slide_id, case
+
+    @contextmanager
+    def browser(self, who: Somebody, *, web: int = 0, assurance: int = 3) -> Iterator[httpx2.Client]:
+        """A browser of somebody who has signed in."""
+        token = who.token or who.sign_in(assurance=assurance)
+        cookies = {"samsyn_session": token}
+        with httpx2.Client(base_url=self.webs[web].address, timeout=15, trust_env=False, cookies=cookies) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def region(module_product: Product) -> Iterator[Region]:
+    with World(module_product.database) as world:
+        keys = str(a_vault().folder)
+        webs = module_product.start_web(keys=keys), module_product.start_web(keys=keys)
+        original = write_good_slide(module_product.data / "original.tif", width=1300, height=900)
+        kalmar, linkoping = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
+        yield Region(world, module_product, webs, kalmar, linkoping, original, iter(range(1, 1000)))
+
+
+def open_slide(client: httpx2.Client, slide_id: uuid.UUID) -> httpx2.Response:
+    return client.post("/api/viewings", json={"slide_id": str(slide_id)})
+
+
+def tile_of(opened: httpx2.Response) -> str:
+    """The address of a tile of full resolution."""
+    assert opened.status_code == 201, opened.text
+    return f"/viewings/{opened.json()['id']}/slide_files/11/0_0.jpg"
+
+
+def assert_seen(client: httpx2.Client, slide_id: uuid.UUID, basis: str) -> str:
+    """Open a slide, on a certain basis, and fetch a tile of it. The tile's address."""
+    opened = open_slide(client, slide_id)
+    tile = tile_of(opened)
+    assert opened.json()["basis"] == basis
+    fetched = client.get(tile)
+    assert (fetched.status_code, fetched.content[:2]) == (200, b"\xff\xd8")
+    return tile
+
+
+def assert_refused(client: httpx2.Client, slide_id: uuid.UUID, code: str) -> None:
+    """Neither the slide, nor its pictures, nor its description are had; the reason and the next step are said."""
+    for answer in (open_slide(client, slide_id), client.get(f"/api/slides/{slide_id}/thumbnail.jpg")):
+        assert (answer.status_code, answer.json()["code"]) == (403, code), answer.text
+        assert answer.json()["next_step"]
+
+
+def assert_hidden(client: httpx2.Client, slide_id: uuid.UUID) -> None:
+    """It looks like a slide that never was."""
+    never = uuid.uuid4()
+    for path in ("/api/slides/{}", "/api/slides/{}/thumbnail.jpg", "/api/slides/{}/macro.jpg"):
+        hidden, missing = client.get(path.format(slide_id)), client.get(path.format(never))
+        assert (hidden.status_code, hidden.content) == (404, missing.content)
+    hidden, missing = open_slide(client, slide_id), open_slide(client, never)
+    assert (hidden.status_code, hidden.content) == (404, missing.content)
+
+
+def assert_goes_dark(region: Region, who: Somebody, tile: str) -> None:
+    """Within five seconds neither process serves the tile any more."""
+    with ExitStack() as stack:
+        browsers = [stack.enter_context(region.browser(who, web=number)) for number in (0, 1)]
+        wait_for(
+            lambda: all(browser.get(tile).status_code in (404, 503) for browser in browsers), within_s=DARK_WITHIN_S
+        )
+        time.sleep(0.2)
+        assert [browser.get(tile).status_code for browser in browsers] == [404, 404]
+
+
+def in_care(region: Region, number: object, reader: Place) -> tuple[Somebody, uuid.UUID]:
+    """A clinician of another provider with a patient in their care who consents, and that patient's row there."""
+    patient_id = reader.patient(number)  # type: ignore[arg-type]
+    who = reader.person(Role.CLN)
+    with who.acting() as (session, actor):
+        patient = session.get_one(Patient, patient_id)
+        now = datetime.now(UTC)
+        register_relation(session, patient, RelationReason.ADMISSION, by=actor, now=now)
+        register_consent(session, patient, ConsentScope.SVOD, how=ConsentForm.ORAL, by=actor, now=now)
+    return who, patient_id
+
+
+def look_up(client: httpx2.Client, patient_id: uuid.UUID, kind: str = "COHERENT_RECORD") -> dict[str, object]:
+    answer = client.post(f"/api/patients/{patient_id}/look-ups", json={"kind": kind, "reason": "Inlagd hos oss"})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def clerk_acts(place: Place, work: Callable[[Session], object]) -> None:
+    """Something that the owner's staff does in a transaction of their own."""
+    with transaction(place.world.owner) as session:
+        act_for(session, place.provider.id)
+        work(session)
+
+
+def test_g1_own_unit_on_the_team(region: Region) -> None:
+    slide_id, case = region.slide(region.kalmar)
+    who = region.kalmar.person(Role.PAT)
+    clerk_acts(
+        region.kalmar,
+        lambda session: add_member(session, case, assignment_id=who.assignment.id, by=region.kalmar.clerk),
+    )
+    with region.browser(who) as client:
+        assert_seen(client, slide_id, "OWN_UNIT")
+        assert str(slide_id) in client.get("/api/slides").text
+
+
+def test_g2_own_unit_no_link(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    with region.browser(region.kalmar.person(Role.CLN)) as client:
+        assert_refused(client, slide_id, "D10")
+
+
+def test_g3_other_provider_no_disclosure_no_link(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    with region.browser(region.linkoping.person(Role.PAT, Role.CLN)) as client:
+        assert_hidden(client, slide_id)
+        assert str(slide_id) not in client.get("/api/slides").text
+
+
+def test_g10_inner_block(region: Region) -> None:
+    patient_id = region.kalmar.patient(region.world.number())
+    slide_id, case = region.slide(region.kalmar, patient_id)
+    clinician = region.kalmar.other_unit().person(Role.CLN)
+    pathologist = region.kalmar.person(Role.PAT)
+    clerk_acts(
+        region.kalmar,
+        lambda session: add_member(session, case, assignment_id=clinician.assignment.id, by=region.kalmar.clerk),
+    )
+    with region.browser(clinician) as client, region.browser(pathologist) as own:
+        tile = assert_seen(client, slide_id, "OWN_PROVIDER")
+        assert_seen(own, slide_id, "OWN_UNIT")
+        clerk_acts(
+            region.kalmar,
+            lambda session: register_block(
+                session,
+                session.get_one(Patient, patient_id),
+                BlockType.INNER,
+                unit_id=case.care_unit_id,
+                by=region.kalmar.clerk,
+                now=datetime.now(UTC),
+            ),
+        )
+        assert_goes_dark(region, clinician, tile)
+        assert_refused(client, slide_id, "D30")
+        assert_seen(own, slide_id, "OWN_UNIT")
+
+
+def test_g11_block_that_ends_before_the_case_was_registered(region: Region) -> None:
+    number = region.world.number()
+    patient_id = region.kalmar.patient(number)
+    slide_id, _ = region.slide(region.kalmar, patient_id)
+    clerk_acts(
+        region.kalmar,
+        lambda session: register_block(
+            session,
+            session.get_one(Patient, patient_id),
+            BlockType.OUTER,
+            end=datetime.now(UTC) - timedelta(days=30),
+            by=region.kalmar.clerk,
+            now=datetime.now(UTC),
+        ),
+    )
+    who, there = in_care(region, number, region.linkoping)
+    with region.browser(who) as client:
+        found = look_up(client, there)
+        assert str(slide_id) in str(found["slides"])
+        assert_seen(client, slide_id, "COHERENT_RECORD")
+
+
+def test_g12_blocks_that_were_not_read_for_twenty_minutes(region: Region) -> None:
+    number = region.world.number()
+    slide_id, _ = region.slide(region.kalmar, region.kalmar.patient(number))
+    who, there = in_care(region, number, region.linkoping)
+    with region.browser(who) as client, region.browser(region.kalmar.person(Role.PAT)) as own:
+        look_up(client, there)
+        region.world.database.query(
+            "INSERT INTO block_sync_state (id, source, last_success_at, status)"
+            " VALUES (gen_random_uuid(), 'NATIONAL', now() - interval '20 minutes', 'LATE')"
+        )
+        try:
+            assert_refused(client, slide_id, "D31")
+            assert_seen(own, slide_id, "OWN_UNIT")
+        finally:
+            region.world.database.query("DELETE FROM block_sync_state")
+        assert_seen(client, slide_id, "COHERENT_RECORD")
+
+
+def test_g13_emergency_in_both_steps(region: Region) -> None:
+    number = region.world.number()
+    slide_id, _ = region.slide(region.kalmar, region.kalmar.patient(number))
+    there, who = region.linkoping.patient(number), region.linkoping.person(Role.CLN)
+    with region.browser(who) as client:
+        assert_hidden(client, slide_id)
+        found = look_up(client, there, "EMERGENCY")
+        assert [slide["id"] for slide in found["slides"]] == [str(slide_id)]  # type: ignore[attr-defined]
+        assert_seen(client, slide_id, "COHERENT_RECORD")
+    logged = region.world.database.query(
+        "SELECT activity FROM audit_event WHERE event = 'NODOPPNING' AND assignment_id = :who", who=who.assignment.id
+    )
+    assert [row["activity"] for row in logged] == ["Nödöppning"]
+
+
+def test_g14_relation_and_consent_until_the_consent_ends(region: Region) -> None:
+    number = region.world.number()
+    slide_id, _ = region.slide(region.kalmar, region.kalmar.patient(number))
+    who, there = in_care(region, number, region.linkoping)
+    with region.browser(who) as client:
+        assert_hidden(client, slide_id)
+        look_up(client, there)
+        tile = assert_seen(client, slide_id, "COHERENT_RECORD")
+        with who.acting() as (session, actor):
+            consent = session.scalars(
+                select(ConsentAssertion).where(ConsentAssertion.created_by == actor.assignment_id)
+            ).one()
+            end_consent(session, consent.id, by=actor, now=datetime.now(UTC))
+        assert_goes_dark(region, who, tile)
+        assert_refused(client, slide_id, "D23")
+
+
+def test_g15_two_hats(region: Region) -> None:
+    slide_id, _ = region.slide(region.linkoping)
+    in_kalmar = region.kalmar.person(Role.PAT)
+    in_linkoping = region.linkoping.person(Role.PAT, known=in_kalmar.person)
+    with region.browser(in_kalmar) as client:
+        assert_hidden(client, slide_id)
+    with region.browser(in_kalmar) as client:
+        switched = client.post("/api/session/assignment", json={"assignment_id": str(in_linkoping.assignment.id)})
+        assert switched.status_code in (200, 201), switched.text
+    in_linkoping.token = switched.cookies["samsyn_session"]
+    assert in_linkoping.token != in_kalmar.token, "another hat is another session"
+    with region.browser(in_linkoping) as client:
+        assert_seen(client, slide_id, "OWN_UNIT")
+
+
+def test_g17_one_factor_and_another_purpose(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    who = region.kalmar.person(Role.PAT)
+    with region.browser(who, assurance=2) as client:
+        refused = open_slide(client, slide_id)
+        assert refused.status_code == 403 and refused.json()["code"] in ("D02", "ENROLMENT_MISSING")
+    with region.browser(region.kalmar.person(Role.PAT, purpose=Purpose.ADMINISTRATION)) as client:
+        assert_refused(client, slide_id, "D03")
+
+
+def test_g18_quarantined(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    region.world.database.query(
+        "UPDATE slide_image SET status = 'QUARANTINED', reason_code = 'X', reason = 'It is damaged.' WHERE id = :id",
+        id=slide_id,
+    )
+    with region.browser(region.kalmar.person(Role.PAT)) as client:
+        assert_refused(client, slide_id, "D05")
+    with region.browser(region.kalmar.person(Role.LAB)) as client:
+        assert_seen(client, slide_id, "OWN_UNIT")
+
+
+def test_g19_protected_patient_head_not_named(region: Region) -> None:
+    patient_id = region.kalmar.patient(region.world.number())
+    slide_id, case = region.slide(region.kalmar, patient_id)
+    clerk_acts(
+        region.kalmar,
+        lambda session: set_protection(
+            session,
+            session.get_one(Patient, patient_id),
+            Protection.SEKRETESSMARKERING,
+            by=region.kalmar.clerk,
+            now=datetime.now(UTC),
+        ),
+    )
+    head = region.kalmar.person(Role.HEAD)
+    with region.browser(head) as client:
+        assert_refused(client, slide_id, "D40")
+        clerk_acts(
+            region.kalmar,
+            lambda session: add_member(session, case, assignment_id=head.assignment.id, by=region.kalmar.clerk),
+        )
+        opened = open_slide(client, slide_id)
+        assert opened.status_code == 201 and "PROTECTED_BANNER" in opened.json()["obligations"]
+
+
+def test_g20_a_log_that_cannot_be_written(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    with region.browser(region.kalmar.person(Role.PAT)) as client:
+        assert_seen(client, slide_id, "OWN_UNIT")
+        region.world.database.query("REVOKE INSERT ON audit_event FROM samsyn_app, samsyn_platform")
+        try:
+            assert_refused(client, slide_id, "D90")
+        finally:
+            region.world.database.query("GRANT INSERT ON audit_event TO samsyn_app, samsyn_platform")
+        assert_seen(client, slide_id, "OWN_UNIT")
+
+
+def test_g22_the_owners_data_processing_agreement_is_terminated(region: Region) -> None:
+    owner = region.world.provider("Utan PUB")
+    slide_id, _ = region.slide(owner)
+    who = owner.person(Role.PAT)
+    with region.browser(who) as client:
+        tile = assert_seen(client, slide_id, "OWN_UNIT")
+
+        def end(session: Session) -> None:
+            agreement = session.scalars(
+                select(Agreement).where(Agreement.type == AgreementType.PUB, Agreement.party_a == owner.provider.id)
+            ).one()
+            operator = Operator("Drift Driftsson, driftchef")
+            terminate(session, agreement, Ending.RESCINDED, reason="Avtalsbrott", by=operator, now=datetime.now(UTC))
+
+        clerk_acts(owner, end)
+        assert_goes_dark(region, who, tile)
+        assert_refused(client, slide_id, "D03")
+
+
+def test_g23_a_guardian_cannot_block_a_childs_data(region: Region) -> None:
+    child = region.kalmar.patient(make_number(IdentifierType.LRID), born=date(datetime.now(UTC).year - 7, 3, 1))
+
+    def ask(session: Session) -> None:
+        patient = session.get_one(Patient, child)
+        register_block(
+            session,
+            patient,
+            BlockType.OUTER,
+            requester=Requester.REPRESENTATIVE,
+            by=region.kalmar.clerk,
+            now=datetime.now(UTC),
+        )
+
+    with pytest.raises(Invalid, match="Guardians cannot block"):
+        clerk_acts(region.kalmar, ask)
+
+
+def test_g25_an_economist_opens_no_slide(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    with region.browser(region.kalmar.person(Role.FIN, purpose=Purpose.ADMINISTRATION)) as client:
+        refused = open_slide(client, slide_id)
+        assert (refused.status_code, refused.json()["code"]) == (403, "D04")
+
+
+def test_g26_verified_but_not_tiled_yet(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    region.world.database.query(
+        "UPDATE slide_image SET status = 'VERIFIED', pyramid = 'NONE' WHERE id = :id", id=slide_id
+    )
+    with region.browser(region.kalmar.person(Role.PAT)) as client:
+        assert_seen(client, slide_id, "OWN_UNIT")
+
+
+def test_g27_a_copied_tile_address(region: Region) -> None:
+    slide_id, _ = region.slide(region.kalmar)
+    who, colleague = region.kalmar.person(Role.PAT), region.kalmar.person(Role.PAT)
+    with region.browser(who) as client, region.browser(colleague) as other:
+        tile = assert_seen(client, slide_id, "OWN_UNIT")
+        assert_seen(other, slide_id, "OWN_UNIT")
+        assert (client.get(tile).status_code, other.get(tile).status_code) == (200, 404)
+
+
+def test_every_acceptance_case_is_tried_here_or_said_to_be_missing() -> None:
+    spec = {f"G{number}" for number in range(1, 28)}
+    tried = {f"G{number}" for number in re.findall(r"def test_g(\d+)_", Path(__file__).read_text())}
+    assert tried | set(WITHOUT_A_NOUN) == spec
+    assert tried & set(WITHOUT_A_NOUN) <= {"G25"}
+    there = {path.stem for folder in ("sharing", "insight") for path in (ROOT / "cases" / folder).rglob("*.py")}
+    assert not there & {"requests", "disclosures", "answers", "conferences", "settlement"}, "a noun has come: try it"

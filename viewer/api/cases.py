@@ -1,0 +1,181 @@
+"""Cases: registering one, who takes part, and looking further for a patient."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import AwareDatetime, BaseModel, StringConstraints
+
+from cases.access import audit
+from cases.access.actors import Actor
+from cases.access.audit import Event
+from cases.access.choices import ChoiceKind
+from cases.access.decisions import admit, subject_of
+from cases.access.errors import Invalid
+from cases.access.gate import Intent
+from cases.access.gate.codes import SENTENCES, Code
+from cases.access.organisations import Department
+from cases.access.patients import Patient
+from cases.access.permissions import Permission
+from cases.records import pathology_case
+from cases.records.pathology_case import CaseStatus, PathologyCase, find_case
+from cases.sharing.record_grants import look_up
+from cases.sharing.resources import describe_cases
+from viewer.api.slides import Slide, show
+from viewer.dependencies import Database, Now, permit, set_etag
+
+router = APIRouter(prefix="/api/cases", tags=["cases"])
+patients_router = APIRouter(prefix="/api/patients", tags=["patients"])
+
+Registrar = Annotated[Actor, Depends(permit(Permission.REGISTER_RECORD), scope="function")]
+
+
+class NewCase(BaseModel):
+    """A case to register in one's own laboratory."""
+
+    department_id: uuid.UUID
+    lid: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    patient_id: uuid.UUID
+    accessioned_at: AwareDatetime
+
+
+class Case(BaseModel):
+    """A case."""
+
+    id: uuid.UUID
+    lid: str
+    department_id: uuid.UUID
+    patient_id: uuid.UUID
+    accessioned_at: datetime
+    status: CaseStatus
+    version: int
+
+
+class FurtherLook(BaseModel):
+    """An active choice to look beyond what one's own unit has of a patient."""
+
+    kind: ChoiceKind
+    reason: Annotated[str, StringConstraints(max_length=500)]
+
+
+class Refusal(BaseModel):
+    """Why some of it stays closed; not whose it is."""
+
+    code: Code
+    detail: str
+    next_step: str
+
+
+class FoundFurther(BaseModel):
+    """What looking further found.
+
+    Attributes:
+        blocked: the patient has blocked something somewhere.
+    """
+
+    slides: list[Slide]
+    blocked: bool
+    refusals: list[Refusal]
+
+
+def _show(case: PathologyCase, response: Response) -> Case:
+    set_etag(response, case)
+    return Case(
+        id=case.id,
+        lid=case.lid,
+        department_id=case.department_id,
+        patient_id=case.patient_id,
+        accessioned_at=case.accessioned_at,
+        status=case.status,
+        version=case.version,
+    )
+
+
+def _read(database: Database, case_id: uuid.UUID, actor: Actor, now: datetime) -> PathologyCase:
+    case = find_case(database, case_id)
+    resource = describe_cases(database, [case], by=actor, now=now)[case.id]
+    decision = admit(database, resource, Intent.READ, by=actor, now=now)
+    audit.record(
+        database,
+        Event.CASE_VIEWED,
+        by=actor,
+        subjects=[subject_of(resource)],
+        basis=decision.basis,
+        decision_id=decision.id,
+    )
+    return case
+
+
+@router.post("", status_code=201)
+def create_case(body: NewCase, database: Database, actor: Registrar, response: Response) -> Case:
+    """Register a case of your own laboratory."""
+    department, patient = database.get(Department, body.department_id), database.get(Patient, body.patient_id)
+    if department is None:
+        raise Invalid("There is no such department.", field="department_id")
+    if patient is None:
+        raise Invalid("There is no such patient; register the patient first.", field="patient_id")
+    return _show(
+        pathology_case.register_case(
+            database,
+            department=department,
+            lid=body.lid,
+            patient=patient,
+            accessioned_at=body.accessioned_at,
+            by=actor,
+        ),
+        response,
+    )
+
+
+@router.get("/{case_id}")
+def read_case(
+    case_id: uuid.UUID,
+    database: Database,
+    actor: Annotated[Actor, Depends(permit(Permission.READ_RECORD), scope="function")],
+    now: Now,
+    response: Response,
+) -> Case:
+    """One case."""
+    return _show(_read(database, case_id, actor, now), response)
+
+
+@router.put("/{case_id}/members/{assignment_id}", status_code=204)
+def add_member(case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now) -> None:
+    """Let somebody of your own care provider take part in a case."""
+    case = _read(database, case_id, actor, now)
+    pathology_case.add_member(database, case, assignment_id=assignment_id, by=actor)
+
+
+@router.delete("/{case_id}/members/{assignment_id}", status_code=204)
+def release_member(
+    case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now
+) -> None:
+    """Somebody no longer takes part; what they look at goes dark unless something else allows it."""
+    case = _read(database, case_id, actor, now)
+    pathology_case.release_member(database, case, assignment_id=assignment_id, by=actor, now=now)
+
+
+@patients_router.post("/{patient_id}/look-ups", status_code=201)
+def create_look_up(
+    patient_id: uuid.UUID,
+    body: FurtherLook,
+    database: Database,
+    actor: Annotated[Actor, Depends(permit(Permission.READ_RECORD), scope="function")],
+    now: Now,
+) -> FoundFurther:
+    """Choose actively to look into other units, or other providers, for one patient; in an emergency too."""
+    patient = database.get(Patient, patient_id)
+    if patient is None:
+        raise Invalid("There is no such patient.", field="patient_id")
+    found = look_up(database, patient, body.kind, reason=body.reason, by=actor, now=now)
+    return FoundFurther(
+        slides=[show(listed) for listed in found.listed],
+        blocked=found.blocked,
+        refusals=[
+            Refusal(code=code, detail=SENTENCES[code].sentence, next_step=SENTENCES[code].next_step)
+            for code in sorted(found.refusals)
+        ],
+    )

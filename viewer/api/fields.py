@@ -1,0 +1,23 @@
+"""Kinds of values that people send, with limits that hold wherever they are kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*$")
+]
+"""One line of text."""
+Paragraph = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b-\x1f]*$")
+]
+"""Text of several lines."""
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
+"""A moment with its offset from UTC, in this century or the next."""
+Days = Annotated[int, Field(ge=0, le=3650)]
+"""A number of days."""
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
+"""A day in this century or the next."""
