@@ -24,7 +24,7 @@ def main(address: str) -> None:
         for width, height in SIZES:
             page = browser.new_page(base_url=address, viewport={"width": width, "height": height})
             page.goto("/")
-            page.get_by_role("button", name="Demo Demosson").click()
+            page.get_by_role("button", name="Karin Ekfors").first.click()
             page.locator("[data-slide] img").last.wait_for()
             page.wait_for_timeout(1000)
             _save(page.screenshot(), f"slides-sv-{width}")

@@ -80,7 +80,7 @@ def run(console: Console, data: Path, *, host: str, port: int, demo: bool, joini
         return 2
     try:
         _take_keys(data)
-    except VaultError as error:
+    except (VaultError, EmbeddedError) as error:
         console.print(f"[red]{error}[/]")
         return 2
     address = f"http://{host}:{port}/"
@@ -184,7 +184,12 @@ def _show(progress: Progress, bar: TaskID, done: int, total: int) -> None:
 
 
 def _take_keys(data: Path) -> None:
-    """Make the keys before the first start; where there has been one, they are to be there. Raises VaultError."""
+    """Make the keys before the first start; where there has been one, they must be there.
+
+    Raises:
+        VaultError: they are not, or cannot be used.
+        EmbeddedError: the data folder cannot be made.
+    """
     folder = Path(os.environ.get("SAMSYN_KEYS") or data / "keys")
     if (data / "postgresql").exists() or any(folder.glob("*.key")):
         Vault(folder)

@@ -162,7 +162,8 @@ def generate_extract(
     Raises:
         IllegalMove: the identity is not checked, or it was generated before.
     """
-    _move(extract, ExtractState.GENERATED)
+    if ExtractState.GENERATED not in MOVES[extract.state]:
+        raise refuse_move(extract, ExtractState.GENERATED)
     content = account(
         session,
         extract.patient_id,
@@ -171,6 +172,7 @@ def generate_extract(
         until=extract.period_end,
         kinds=kinds,
     )
+    _move(extract, ExtractState.GENERATED)
     extract.content, extract.generated_at = content | {"generated_at": now.isoformat()}, now
     _log(session, Event.EXTRACT_GENERATED, extract, by=by, entries=len(content["entries"]))
 

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from cases.access import audit, rights
 from cases.access.actors import Actor, Period
 from cases.access.audit import Event, Subject
-from cases.access.errors import Conflict, Invalid, NotThere
+from cases.access.errors import Conflict, Invalid, NotPermitted, NotThere
 from cases.access.patients import Patient, as_subject
+from cases.access.permissions import Permission
 from cases.access.same_patients import find_same, note_changed
 from cases.database import Base, Versioned
 
@@ -262,6 +263,7 @@ def end_notice(session: Session, notice_id: uuid.UUID, *, by: Actor, now: dateti
 
     Raises:
         NotThere: the actor's care provider has no such notice.
+        NotPermitted: it is for all patients, and the actor may only end those for one.
         Conflict: it has ended.
     """
     notice = session.scalar(
@@ -273,6 +275,8 @@ def end_notice(session: Session, notice_id: uuid.UUID, *, by: Actor, now: dateti
         raise NotThere("There is no such notice at this care provider.")
     if notice.end_at is not None:
         raise Conflict("This notice has ended already.")
+    if notice.patient_id is None and not by.may(Permission.CONFIGURE_PROVIDER, now):
+        raise NotPermitted("A notice to all patients is ended by the care provider's administrator.")
     notice.end_at = now
     session.flush()
     subject = Subject(kind="notice", id=notice.id, patient_id=notice.patient_id, provider_id=notice.care_provider_id)

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx2
 from makers import folder_for_everyone, wait_for
-from product import ENDED, Product, cloned
+from product import ENDED, Product, cloned, put_pilot_in
 from proxy import HERE, find_nginx, free_port, in_front_of, running
 
 from cases.migrate import migrate
@@ -229,7 +229,9 @@ def stage(console: Console, given: Path | None) -> Iterator[Stage]:
             slide = given or draw(scratch)
             postgresql = stack.enter_context(EmbeddedPostgreSQL(data))
             migrate(addresses(data).owner_database_url)
-            product = stack.enter_context(Product(data, stack.enter_context(cloned(postgresql, data))))
+            database = stack.enter_context(cloned(postgresql, data))
+            put_pilot_in(database)
+            product = stack.enter_context(Product(data, database))
             slide_id = product.prepare(slide)
         path = product.storage.pyramid(slide_id)
         pyramid = Pyramid(path)

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from product import Product, Web
+from product import Product, Web, find_demo_person
+
+from cases.access.permissions import Role
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-_HARMLESS = re.compile(r"Failed to load resource: the server responded with a status of (401|404)")
+# What a page asks for and is refused, as it should be: whoever must sign in, is not let in, or has to wait.
+_HARMLESS = re.compile(r"Failed to load resource: the server responded with a status of (401|403|404|429)")
 
 expect.set_options(timeout=15_000)
 
@@ -39,9 +42,9 @@ def web(module_product: Product) -> Web:
 
 @pytest.fixture
 def open_page(chromium: Browser, web: Web) -> Iterator[Callable[..., Page]]:
-    """Opens pages as the demo person: `open_page("/slides", language="sv", width=1280)`.
+    """Opens pages as somebody of the pilot: `open_page("/slides", language="sv", width=1280, role=Role.PAT)`.
 
-    A page that logs an error to its console fails the test.
+    A page that logs an error to its console fails the test, and so does one that its policy stopped from something.
     """
     contexts = []
     errors: list[str] = []
@@ -51,7 +54,14 @@ def open_page(chromium: Browser, web: Web) -> Iterator[Callable[..., Page]]:
             errors.append(message.text)
 
     def open_page(
-        path: str, *, language: str = "sv", width: int = 1280, height: int = 800, signed_in: bool = True
+        path: str,
+        *,
+        language: str = "sv",
+        width: int = 1280,
+        height: int = 800,
+        signed_in: bool = True,
+        role: Role = Role.PAT,
+        of: str = "Region Kalmar län",
     ) -> Page:
         context = chromium.new_context(base_url=web.address, viewport={"width": width, "height": height})
         contexts.append(context)
@@ -59,14 +69,14 @@ def open_page(chromium: Browser, web: Web) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto("/")
-        if language == "en":
-            page.get_by_role("button", name="English").click()
+        if language != "sv":
+            page.add_init_script(
+                f"localStorage.getItem('samsyn.language') ?? localStorage.setItem('samsyn.language', '{language}')"
+            )
         if signed_in:
-            page.get_by_role("button", name="Demo Demosson").click()
-            page.wait_for_url("**/slides")
-        if path != "/slides" or not signed_in:
-            page.goto(path)
+            chosen = find_demo_person(context.request.get("/api/session").json(), role, of=of)
+            assert context.request.post("/api/session", data=chosen).ok
+        page.goto(path)
         return page
 
     yield open_page

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from makers import write_broken_slide, write_good_slide, write_no_slide, write_slow_slide
 from playwright.sync_api import Page, expect
-from product import Product, Web
+from product import CASE, Product, Web
+
+from cases.access.permissions import Role
 
 
-def test_a_stranger_signs_in_with_one_click_and_out_again(open_page: Callable[..., Page]) -> None:
-    page = open_page("/slides", signed_in=False)
-    page.get_by_role("button", name="Demo Demosson").click()
-    expect(page.get_by_role("heading", name="Glas", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Logga ut").click()
-    expect(page.get_by_role("button", name="Demo Demosson")).to_be_visible()
-
-
-def test_an_empty_list_says_how_slides_come_in(open_page: Callable[..., Page]) -> None:
-    page = open_page("/slides", language="en")
+def test_an_empty_list_says_whose_it_is_and_how_slides_come_in(open_page: Callable[..., Page]) -> None:
+    page = open_page("/slides", language="en", role=Role.LAB, of="Region Jönköpings län")
+    expect(page.get_by_role("heading", name=re.compile("No slides at Klinisk patologi, .*Ryhov"))).to_be_visible()
     expect(page.get_by_text("samsyn ingest")).to_be_visible()
+    page = open_page("/slides", language="en", role=Role.HEAD, of="Region Jönköpings län")
+    expect(page.get_by_role("heading", name=re.compile("No slides at"))).to_be_visible()
+    expect(page.get_by_text("samsyn ingest")).to_have_count(0)
+
+
+def test_slides_say_their_case_and_why_they_stay_closed(
+    module_product: Product, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    with_case = module_product.prepare(write_good_slide(tmp_path / "with.svs", seed=51))
+    without = module_product.prepare(write_good_slide(tmp_path / "without.svs", seed=52), lid=None)
+    page = open_page("/slides", role=Role.COO)
+    row = page.locator(f"[data-slide='{with_case}']")
+    expect(row).to_contain_text(CASE)
+    expect(row).to_contain_text("Din roll ser listan men öppnar inga bilder.")
+    row.get_by_role("link").click()
+    expect(page.locator("[data-obstacle=refused][data-code=D04]")).to_contain_text("Ingen av dina roller tillåter det")
+    page = open_page("/slides", role=Role.LAB)
+    expect(page.locator(f"[data-slide='{without}']")).to_contain_text("Inget fall ännu")
 
 
 @pytest.mark.usefixtures("web")
 def test_slides_arrive_and_advance_without_reload(
     module_product: Product, open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
-    page = open_page("/slides", language="en")
+    page = open_page("/slides", language="en", role=Role.LAB)
     worker = module_product.start("work")
     slow = module_product.bring_in(write_slow_slide(tmp_path / "slow.tif", side=4096))
     row = page.locator(f"[data-slide='{slow}']")
@@ -74,6 +88,7 @@ def test_the_list_is_worked_by_keyboard(
 
 def test_the_choice_of_language_is_remembered(open_page: Callable[..., Page], web: Web) -> None:
     page = open_page("/slides")
+    page.get_by_role("button", name="Konto").click()
     page.get_by_role("button", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.reload()

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from pages import stage_of
 from playwright.sync_api import Browser
-from product import Product, Web
+from product import Product, Web, find_demo_person
 from slow_line import SlowLine
 
-from cases.access.people import DEMO_PERSON
+from cases.access.permissions import Role
 from slides.drawing import Label, Tissue, stains, write_aperio
 from slides.geometry import Size
 
@@ -40,7 +40,8 @@ def open_line(chromium: Browser, web: Web) -> Iterator[Callable[[int, int], Slow
     def open_line(width: int, height: int) -> SlowLine:
         context = chromium.new_context(base_url=web.address, viewport={"width": width, "height": height})
         contexts.append(context)
-        context.request.post("/api/session", data={"person_id": DEMO_PERSON["id"]})
+        chosen = find_demo_person(context.request.get("/api/session").json(), Role.PAT)
+        assert context.request.post("/api/session", data=chosen).ok
         return SlowLine(context.new_page())
 
     yield open_line

@@ -165,6 +165,6 @@ def test_a_session_that_ends_leaves_a_dark_explanation(
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies() if "value" in cookie}
     address = page.evaluate("location.origin")
     httpx2.delete(f"{address}/api/session", cookies=cookies, trust_env=False).raise_for_status()
-    explanation = page.locator("[data-obstacle]").or_(page.get_by_role("button", name="Demo Demosson"))
+    explanation = page.locator("[data-obstacle]").or_(page.get_by_role("heading", name="Logga in"))
     expect(explanation.first).to_be_visible(timeout=6_000)
     expect(page.locator("[data-ready] canvas")).to_have_count(0)

@@ -192,6 +192,8 @@ def test_a_notice_is_for_one_patient_or_for_all(session: Session, actor: Actor, 
     assert list_notices(session, neighbour, by=actor) == [public]
     assert list_notices(session, patient, by=actor) == [personal, public]
     session.info.pop("changed", None)
+    with pytest.raises(NotPermitted, match="ended by the care provider's administrator"):
+        end_notice(session, public.id, by=replace(actor, grants=()), now=NOW + DAY)
     end_notice(session, public.id, by=actor, now=NOW + DAY)
     assert session.info["changed"].providers == {actor.provider_id}
     assert not find_notices(session, [neighbour.id])[neighbour.id][0].period.holds(NOW + DAY)

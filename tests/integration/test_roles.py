@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from clinic import DAY, NOW, SINCE, Clinic, make_clinic
 from people import (
     act,
     make_analysis,
@@ -23,7 +23,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cases.access import audit
-from cases.access.actors import Actor
 from cases.access.audit import AuditEvent, Event
 from cases.access.errors import Conflict, IllegalMove, Invalid, NotPermitted, NotThere
 from cases.access.grants import (
@@ -31,54 +30,25 @@ from cases.access.grants import (
     RoleGrant,
     approve_grant,
     delegate,
-    delegated,
     end_delegation,
     end_grant,
     find_analysis,
-    find_delegation,
     find_grant,
     grant_role,
     list_analyses,
-    list_delegations,
     list_grants,
     register_analysis,
     roles_of,
 )
-from cases.access.organisations import CareProvider, CareUnit
 from cases.access.people import Assignment, Person
 from cases.access.permissions import Permission, Role
 from cases.access.rights import Changed
 from cases.database import act_for
 
-NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-SINCE = NOW - 30 * DAY
-
-
-@dataclass(frozen=True)
-class Clinic:
-    """A care unit with an administrator and a head, and a colleague who holds no role."""
-
-    provider: CareProvider
-    unit: CareUnit
-    administrator: Actor
-    head: Actor
-    colleague: Assignment
-
 
 @pytest.fixture
 def clinic(app_session: Session) -> Clinic:
-    """All of them since a month ago; the roles' analyses were decided then."""
-    provider = make_provider(app_session)
-    unit = make_unit(app_session, provider)
-    administrator, head, colleague = (
-        make_assignment(app_session, make_person(app_session), unit, since=SINCE) for _ in range(3)
-    )
-    for role in (Role.ADM, Role.HEAD, Role.PAT, Role.COO):
-        make_analysis(app_session, head, role, decided_at=SINCE)
-    make_grant(app_session, administrator, Role.ADM)
-    make_grant(app_session, head, Role.HEAD)
-    return Clinic(provider, unit, act(app_session, administrator, now=NOW), act(app_session, head, now=NOW), colleague)
+    return make_clinic(app_session)
 
 
 def holding(session: Session, assignment: Assignment, now: datetime = NOW) -> frozenset[Role]:
@@ -333,62 +303,6 @@ def test_the_database_refuses_one_person_twice_and_roles_across_providers(sessio
             text("UPDATE role_grant SET assignment_id = :other WHERE assignment_id = :holder"),
             {"other": stranger.id, "holder": holder.id},
         )
-
-
-def coordinate(session: Session, clinic: Clinic, unit: CareUnit | None = None) -> Assignment:
-    return make_assignment(session, make_person(session), unit or clinic.unit, since=SINCE, roles=[Role.COO])
-
-
-def test_a_head_delegates_to_a_coordinator_until_a_day(app_session: Session, clinic: Clinic) -> None:
-    to = coordinate(app_session, clinic)
-    usual: dict[str, Any] = {"valid_to": NOW + 7 * DAY, "document_ref": "Delegering 3", "now": NOW, "by": clinic.head}
-    delegation = delegate(app_session, to, Permission.ACCEPT_REQUEST, **usual)
-    later = delegate(app_session, to, Permission.SUBMIT_TRANSFER, valid_from=NOW + DAY, **usual)
-    assert delegated(app_session, to.id, now=NOW) == {Permission.ACCEPT_REQUEST}
-    assert delegated(app_session, to.id, now=NOW + DAY) == {Permission.ACCEPT_REQUEST, Permission.SUBMIT_TRANSFER}
-    assert delegated(app_session, to.id, now=NOW + 7 * DAY) == set()
-    assert delegated(app_session, clinic.colleague.id, now=NOW) == set()
-    end_delegation(app_session, delegation, now=NOW, by=clinic.head)
-    assert app_session.info["changed"] == Changed(assignments={to.id})
-    assert delegated(app_session, to.id, now=NOW) == set()
-    assert list_delegations(app_session, clinic.provider.id, now=NOW) == [later]
-    with pytest.raises(IllegalMove, match="over already"):
-        end_delegation(app_session, delegation, now=NOW, by=clinic.head)
-    with pytest.raises(NotThere):
-        find_delegation(app_session, later.id, provider_id=make_provider(app_session).id)
-
-
-@pytest.mark.parametrize("permission", [Permission.SIGN_ANSWER, Permission.APPROVE_ROLES, Permission.DELEGATE])
-def test_what_is_a_persons_own_is_not_delegated(app_session: Session, clinic: Clinic, permission: Permission) -> None:
-    with pytest.raises(Invalid, match=f"{permission} cannot be delegated"):
-        delegate(
-            app_session,
-            coordinate(app_session, clinic),
-            permission,
-            valid_to=NOW + DAY,
-            document_ref="D",
-            now=NOW,
-            by=clinic.head,
-        )
-
-
-def test_a_delegation_goes_to_a_coordinator_of_the_own_unit_who_is_somebody_else(
-    app_session: Session, clinic: Clinic
-) -> None:
-    usual: dict[str, Any] = {"valid_to": NOW + DAY, "document_ref": "D", "now": NOW, "by": clinic.head}
-    own = make_assignment(
-        app_session, app_session.get_one(Person, clinic.head.person_id), clinic.unit, since=SINCE, roles=[Role.COO]
-    )
-    far = coordinate(app_session, clinic, make_unit(app_session, clinic.provider))
-    for to, error, refusal in (
-        (own, NotPermitted, "goes to somebody else"),
-        (clinic.colleague, Invalid, "give the role COO first"),
-        (far, Invalid, "of your own care unit"),
-    ):
-        with pytest.raises(error, match=refusal):
-            delegate(app_session, to, Permission.ACCEPT_REQUEST, **usual)
-    with pytest.raises(Invalid, match="A delegation ends after it begins"):
-        delegate(app_session, coordinate(app_session, clinic), Permission.ACCEPT_REQUEST, **(usual | {"valid_to": NOW}))
 
 
 def test_every_change_of_roles_is_on_record(app_session: Session, clinic: Clinic) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -38,25 +39,12 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_app(database: Database, keys: Path, **settings: Any) -> FastAPI:
-    """The application for one test, with its keys; what it does by itself now and then is not started."""
-    app = create_app(
-        ViewerSettings(
-            database_url=database.url("samsyn_app"),
-            redis_url="redis://nowhere",
-            data=keys.parent,
-            **settings,
-        )
-    )
-    app.state.sessions.configure(info={"vault": Vault(keys)})
-    return app
-
-
 class World:
     """Two care providers, a demo person who works for both, and Anna, who has an account and works for one."""
 
     def __init__(self, database: Database, keys: Path) -> None:
         self.database, self.keys = database, keys
+        self.apps: list[FastAPI] = []
         with database.engine() as engine, Session(engine, info={"vault": Vault(keys)}) as session:
             kalmar, linkoping = (make_provider(session, name=name) for name in ("Region Kalmar", "Region Linköping"))
             units = [make_unit(session, provider) for provider in (kalmar, linkoping)]
@@ -75,9 +63,22 @@ class World:
             self.demo_id, self.anna_id = demo.id, anna.id
             session.commit()
 
-    def browser(self, **settings: Any) -> TestClient:
-        """A browser that is not signed in, at a process of its own."""
-        return TestClient(make_app(self.database, self.keys, **{"demo": True, **settings}), base_url=ADDRESS)
+    def browser(self, *, token: str | None = None, **settings: Any) -> TestClient:
+        """A browser at a process of its own, not signed in or with somebody's token.
+
+        What the process does by itself now and then is not started.
+        """
+        url = self.database.url("samsyn_app")
+        wanted = {"database_url": url, "redis_url": "redis://nowhere", "data": self.keys.parent, "demo": True}
+        app = create_app(ViewerSettings(**{**wanted, **settings}))
+        app.state.sessions.configure(info={"vault": Vault(self.keys)})
+        self.apps.append(app)
+        return TestClient(app, base_url=ADDRESS, cookies={"samsyn_session": token} if token else None)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for app in self.apps:
+            app.state.sessions.kw["bind"].dispose()
 
     def pass_minutes(self, minutes: int) -> None:
         """Let time pass for every session."""
@@ -96,13 +97,14 @@ COLUMNS = ("last_seen_at", "authenticated_at", "ends_at")
 
 
 @pytest.fixture
-def world(database: Database, keys: Path) -> World:
-    return World(database, keys)
+def world(database: Database, keys: Path) -> Iterator[World]:
+    with closing(World(database, keys)) as world:
+        yield world
 
 
 @pytest.fixture
-def browser(world: World) -> Iterator[TestClient]:
-    yield world.browser()
+def browser(world: World) -> TestClient:
+    return world.browser()
 
 
 def check(answer: httpx2.Response, status: int, code: str) -> str:
@@ -150,7 +152,8 @@ def test_the_page_is_told_everything_it_needs(browser: TestClient, world: World)
     assignment = told["assignment"]
     assert (assignment["provider"]["name"], assignment["unit"]["name"]) == ("Region Kalmar", "Klinisk patologi")
     assert assignment["purpose"] == "Vård och behandling"
-    assert [(held["role"], held["department"]["name"]) for held in assignment["roles"]] == [("PAT", "Histologi")]
+    (held,) = assignment["roles"]
+    assert (held["role"], held["name_sv"], held["department"]["name"]) == ("PAT", "Patolog", "Histologi")
     assert len(told["assignments"]) == 2
     assert "SIGN_ANSWER" in told["permissions"]
     assert "MANAGE_PEOPLE" not in told["permissions"]
@@ -226,7 +229,7 @@ def test_choosing_and_switching_the_assignment(browser: TestClient, world: World
         tokens.append(browser.cookies["samsyn_session"])
     assert len(set(tokens)) == 3
     for old in tokens[:-1]:
-        assert world.browser().get("/api/session", cookies={"samsyn_session": old}).json()["state"] == "ANONYMOUS"
+        assert world.browser(token=old).get("/api/session").json()["state"] == "ANONYMOUS"
     assert world.events("LOGIN_OK", "ASSIGNMENT_SWITCHED") == [("LOGIN_OK", "OK"), ("ASSIGNMENT_SWITCHED", "OK")]
     foreign = {"assignment_id": str(world.anna_assignment)}
     check(browser.post("/api/session/assignment", json=foreign), 404, "NOT_FOUND")
@@ -301,7 +304,7 @@ def test_signing_in_again_ends_what_was_begun_here_before(browser: TestClient, w
     sign_in_demo(browser, world)
     before = browser.cookies["samsyn_session"]
     sign_in_demo(browser, world, 1)
-    assert world.browser().get("/api/session", cookies={"samsyn_session": before}).json()["state"] == "ANONYMOUS"
+    assert world.browser(token=before).get("/api/session").json()["state"] == "ANONYMOUS"
 
 
 def test_signing_out_leaves_nothing_behind(browser: TestClient, world: World) -> None:
@@ -310,7 +313,7 @@ def test_signing_out_leaves_nothing_behind(browser: TestClient, world: World) ->
     answer = browser.delete("/api/session")
     assert (answer.status_code, answer.headers["clear-site-data"]) == (204, '"cache"')
     assert "samsyn_session" not in browser.cookies
-    check(world.browser().get("/api/slides", cookies={"samsyn_session": token}), 401, "NOT_SIGNED_IN")
+    check(world.browser(token=token).get("/api/slides"), 401, "NOT_SIGNED_IN")
     assert world.events("LOGIN_OK", "LOGOUT") == [("LOGIN_OK", "OK"), ("LOGOUT", "OK")]
 
 

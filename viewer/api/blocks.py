@@ -222,7 +222,7 @@ def create_lift(block_id: uuid.UUID, body: SecondChoice, database: Database, act
     return Lift.model_validate(lifted, from_attributes=True)
 
 
-@router.delete("/blocks/lifts/{lift_id}")
+@router.delete("/lifts/{lift_id}")
 def cancel_lift(lift_id: uuid.UUID, database: Database, actor: Canceller, now: Now) -> Lift:
     """Let the block hold again before its lift runs out."""
     return Lift.model_validate(lifts.cancel_lift(database, lift_id, by=actor, now=now), from_attributes=True)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from cases.access.actors import Actor
 from cases.access.identifiers import Identifier, IdentifierType, parse
@@ -32,6 +32,7 @@ Registrar = Annotated[Actor, Depends(permit(Permission.REGISTER_PATIENT), scope=
 Spokesman = Annotated[
     Actor, Depends(permit(Permission.REGISTER_CONSENT, Permission.ADMINISTER_BLOCKS), scope="function")
 ]
+BirthDate = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2200, 1, 1))]
 
 
 class Number(BaseModel):
@@ -56,7 +57,7 @@ class NewPatient(BaseModel):
     number: Number
     given_name: Line
     family_name: Line
-    birth_date: date | None = None
+    birth_date: BirthDate | None = None
     sex: Sex | None = None
 
 

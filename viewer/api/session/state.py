@@ -13,6 +13,7 @@ from cases.access import people, sessions
 from cases.access.actors import Purpose
 from cases.access.permissions import Permission, Role
 from cases.access.sessions import Method, State, list_choices
+from cases.sharing.roles import ROLES
 from viewer.settings import ViewerSettings
 
 
@@ -48,6 +49,8 @@ class HeldRole(BaseModel):
     """A role that goes with an assignment; without a department it is for all of the unit."""
 
     role: Role
+    name_sv: str
+    name_en: str
     department: Named | None
 
 
@@ -160,6 +163,8 @@ def _show_choice(one: sessions.Choice) -> Choice:
         roles=[
             HeldRole(
                 role=grant.role,
+                name_sv=ROLES[grant.role].name_sv,
+                name_en=ROLES[grant.role].name_en,
                 department=Named(id=grant.department_id, name=name) if grant.department_id and name else None,
             )
             for grant, name in one.grants
