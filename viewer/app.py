@@ -19,6 +19,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
+from cases.access.patients import check_keys
 from cases.access.sessions import Ending, Method, SignInSession, end_sessions, lapse
 from cases.access.vault import Vault
 from cases.database import connect, require_safe_role, sessions
@@ -27,13 +28,18 @@ from viewer import problems
 from viewer.api import (
     absences,
     agreements,
+    blocks,
     cases,
     checklists,
     competences,
+    consents,
     events,
     health,
+    log,
     organisations,
+    patients,
     people,
+    relations,
     roles,
     service_descriptions,
     session,
@@ -42,6 +48,7 @@ from viewer.api import (
 )
 from viewer.bodies import BodyLimit
 from viewer.dependencies import cookie_name, require_same_origin
+from viewer.description import DescribedAPI
 from viewer.events import SlideEvents
 from viewer.headers import SecurityHeaders
 from viewer.live_viewings import REREAD, LiveViewings
@@ -66,15 +73,20 @@ ROUTERS = (
     agreements.router,
     service_descriptions.router,
     checklists.router,
+    patients.router,
+    blocks.router,
+    consents.router,
+    relations.router,
     slides.router,
     viewings.router,
     cases.router,
+    log.router,
     events.router,
     cases.patients_router,
 )
 """The API, noun by noun."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def create_app(settings: ViewerSettings) -> FastAPI:
@@ -109,7 +121,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
         rights.dispose()
         engine.dispose()
 
-    app = FastAPI(
+    app = DescribedAPI(
         title="Samsyn",
         version=version("samsyn"),
         description="Whole-slide images shared between care providers.",
@@ -130,7 +142,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     app.mount("/assets", GZipMiddleware(assets, minimum_size=1000), name="assets")
     app.add_api_route("/{page:path}", read_page, include_in_schema=False, response_class=HTMLResponse)
     app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, https=settings.https)
     app.add_middleware(TileServer, viewings=live)
     return app
 
@@ -156,10 +168,15 @@ def read_page(page: str) -> Response:
 
 
 def _settle(app: FastAPI) -> None:
-    """Take the keys, and where demo mode was on once, end what was begun without proof."""
+    """Take the keys, and where demo mode was on once, end what was begun without proof.
+
+    Raises:
+        VaultError: the keys are missing, exposed or not this database's.
+    """
     app.state.sessions.configure(info={"vault": Vault(app.state.settings.key_folder)})
-    if not app.state.settings.demo:
-        with transaction(app.state.sessions) as database:
+    with transaction(app.state.sessions) as database:
+        check_keys(database)
+        if not app.state.settings.demo:
             undone = SignInSession.method == Method.DEMO
             end_sessions(database, undone, because=Ending.DEMO_OFF, now=datetime.now(UTC))
 
@@ -171,7 +188,7 @@ async def _lapse(make: sessionmaker[Session]) -> None:
         try:
             await run_in_threadpool(_lapse_once, make)
         except Exception:
-            log.warning("sessions that have lapsed are not written down just now", exc_info=True)
+            logger.warning("sessions that have lapsed are not written down just now", exc_info=True)
 
 
 def _lapse_once(make: sessionmaker[Session]) -> None:
@@ -185,6 +202,6 @@ async def _reread(live: LiveViewings) -> None:
             await live.reread()
         except Exception:
             # Whatever it was: this loop is what ends rights, so it must not end itself.
-            log.warning("the database does not answer; tiles are dark until it does", exc_info=True)
+            logger.warning("the database does not answer; tiles are dark until it does", exc_info=True)
             live.forget_all()
         await asyncio.sleep(REREAD)

@@ -14,7 +14,8 @@ from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from viewer import cli_accounts, cli_agreements, cli_seed
+from cases.access.vault import VaultError
+from viewer import cli_accounts, cli_agreements, cli_audit, cli_keys, cli_seed
 from viewer.logs import configure_logs, silence_readers
 
 app = typer.Typer(
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_agreements.app, name="agreements")
+app.add_typer(cli_audit.app, name="audit")
+app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_seed.app, name="seed")
 console = Console()
 
@@ -46,6 +49,8 @@ def main() -> None:
         _refuse(f"Settings are missing or wrong: {names}. docs/how-to/settings.md says what they mean.", code=2)
     except DBAPIError:
         _refuse("The database does not answer or refuses; samsyn doctor says more.", code=1)
+    except VaultError as error:
+        _refuse(str(error), code=1)
     except OSError as error:
         _refuse(f"A file or folder cannot be read or written ({error.strerror or 'no reason given'}).", code=1)
 

@@ -22,6 +22,8 @@ from viewer.settings import ViewerSettings
 from worker.storage import Storage
 
 COOKIE = "samsyn_session"
+BACKGROUND = "samsyn-background"
+"""A page sends this header with what no person caused, which then does not keep the session from locking."""
 
 
 def cookie_name(settings: ViewerSettings) -> str:
@@ -75,7 +77,7 @@ def find_session(request: Request, database: Session, *, now: datetime, active: 
         database,
         token,
         now=now,
-        active=active,
+        active=active and BACKGROUND not in request.headers,
         client_ip=request.client.host if request.client else None,
         user_agent=request.headers.get("user-agent"),
     )
@@ -108,12 +110,19 @@ def permit(*permissions: Permission, active: bool = True) -> Callable[..., Actor
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse changes that another site asked the browser for. Source: Fetch Metadata, Sec-Fetch-Site."""
-    if request.method not in ("GET", "HEAD") and request.headers.get("sec-fetch-site", "none") not in (
-        "same-origin",
-        "none",
-    ):
+    """Refuse changes that another site asked the browser for. Source: Fetch Metadata, Sec-Fetch-Site; RFC 6454."""
+    if request.method in ("GET", "HEAD"):
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    # Browsers send the first to HTTPS and to this machine only, and the second with every change that a page makes.
+    ours = origin is None or _host(origin) == _host(request.headers.get("host", ""))
+    if site not in ("same-origin", "none") if site else not ours:
         raise ForeignSite("This change was asked for by another site, so it was not made. Open Samsyn itself.")
+
+
+def _host(address: str) -> str:
+    """Of an origin or a Host header, without the port, which a proxy may leave out."""
+    return re.sub(r":\d+$", "", address.partition("://")[2] or address)
 
 
 class HasVersion(Protocol):

@@ -13,6 +13,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hmac import compare_digest
 
 import structlog
@@ -20,7 +21,7 @@ from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
 from sqlalchemy.orm import Session, sessionmaker
 
-from cases.access.sessions import digest_token
+from cases.access.sessions import digest_token, touch
 from cases.sharing.viewings import LiveViewing, find_live
 from cases.transaction import transaction
 from slides.errors import SlideError
@@ -159,8 +160,10 @@ class LiveViewings:
                     self._waiting.pop(viewing_id).set_result(None)
             await asyncio.sleep(GATHERING)
 
-    def _find(self, viewing_ids: Collection[str]) -> dict[str, LiveViewing]:
+    def _find(self, viewing_ids: Collection[str], watching: Collection[uuid.UUID] = ()) -> dict[str, LiveViewing]:
         with transaction(self._make) as session:
+            if watching:
+                touch(session, watching, now=datetime.now(UTC))
             return {str(key): found for key, found in find_live(session, list(map(uuid.UUID, viewing_ids))).items()}
 
     async def reread(self) -> None:
@@ -168,7 +171,9 @@ class LiveViewings:
         now = time.monotonic()
         present = dict(self._live)
         wanted = [viewing_id for viewing_id, shown in present.items() if now - shown.last_tile < FORGET]
-        found = await to_thread.run_sync(self._find, wanted, limiter=self._asking_now) if wanted else {}
+        # Looking at tiles is a person's doing: it keeps the session from locking.
+        watching = {shown.viewing.session_id for shown in present.values() if now - shown.last_tile < 2 * REREAD}
+        found = await to_thread.run_sync(self._find, wanted, watching, limiter=self._asking_now) if wanted else {}
         for viewing_id, shown in present.items():
             if viewing_id in found:
                 shown.renew(found[viewing_id], now)

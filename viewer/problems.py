@@ -16,6 +16,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from cases.access import errors
+from cases.access.accounts import Busy, WrongProof
+from cases.access.attempts import TooManyAttempts
 from cases.access.audit import LogUnavailable
 from cases.access.gate import Refused
 from cases.access.gate.codes import SENTENCES, Code
@@ -68,6 +70,9 @@ STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     SessionLocked: (HTTPStatus.UNAUTHORIZED, "SESSION_LOCKED"),
     EnrolmentMissing: (HTTPStatus.FORBIDDEN, "ENROLMENT_MISSING"),
     AssignmentMissing: (HTTPStatus.FORBIDDEN, "ASSIGNMENT_MISSING"),
+    WrongProof: (HTTPStatus.UNAUTHORIZED, "WRONG_PROOF"),
+    TooManyAttempts: (HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_ATTEMPTS"),
+    Busy: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
     ForeignSite: (HTTPStatus.FORBIDDEN, "FOREIGN_SITE"),
     NotFound: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
     VersionMissing: (HTTPStatus.PRECONDITION_REQUIRED, "VERSION_MISSING"),
@@ -115,7 +120,10 @@ def explain(error: Exception) -> Response | None:
             detail = NOTHING_THERE if kind is errors.NotThere else str(error)
             explanation = SENTENCES[Code(code)] if code in Code.__members__ else None
             more = {"field": getattr(error, "field", None), "allowed": getattr(error, "allowed", None)}
-            return problem(status, code, detail, next_step=explanation and explanation.next_step, **more)
+            answer = problem(status, code, detail, next_step=explanation and explanation.next_step, **more)
+            if isinstance(error, TooManyAttempts):
+                answer.headers["retry-after"] = str(error.seconds)
+            return answer
     return None
 
 

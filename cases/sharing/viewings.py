@@ -70,13 +70,14 @@ class LiveViewing:
     """What a process needs to know of a viewing to serve its tiles.
 
     Attributes:
-        token_digest: SHA-256 of the token of the session that opened it.
+        session_id, token_digest: of the session that opened it; SHA-256 of its token.
         slide_image_id: whose tiles.
         original_digest: where the archive has the original.
         has_pyramid: whether tiles come from a pyramid file.
     """
 
     id: uuid.UUID
+    session_id: uuid.UUID
     token_digest: bytes
     slide_image_id: uuid.UUID
     original_digest: str
@@ -176,6 +177,7 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
         rows = session.execute(
             select(
                 Viewing.id,
+                Viewing.session_id,
                 SignInSession.token_digest,
                 SlideImage.id,
                 SlideImage.original_digest,
@@ -228,7 +230,7 @@ def _decide_again(session: Session, asked: Iterable[tuple[Viewing, Actor | None]
 
 
 def _log_end(session: Session, viewing: Viewing, *, by: Actor, subjects: list[Subject], now: datetime) -> None:
-    args: dict[str, str | int] = {"viewing": str(viewing.id), "seconds": int((now - viewing.created_at).total_seconds())}
+    seconds = int((now - viewing.created_at).total_seconds())
     audit.record(
         session,
         Event.SLIDE_CLOSED,
@@ -237,5 +239,5 @@ def _log_end(session: Session, viewing: Viewing, *, by: Actor, subjects: list[Su
         basis=viewing.basis,
         code=viewing.ended_code,
         decision_id=viewing.decision_id,
-        args=args,
+        args={"viewing": str(viewing.id), "seconds": seconds},
     )

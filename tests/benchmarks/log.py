@@ -215,8 +215,8 @@ def ask(database: Database, console: Console) -> None:
                 begun = time.perf_counter()
                 rows = len(log_search.search(session, make(n), provider_id=PROVIDERS[n % 4], limit=50).entries)
                 took.append((time.perf_counter() - begun) * 1000)
-                plans = []
-                for statement, values in said:
+                asked, plans = tuple(said), []
+                for statement, values in asked:
                     explained = session.connection().exec_driver_sql(f"EXPLAIN {statement}", values)  # type: ignore[arg-type]
                     plans.append("\n".join(explained.scalars()))
         every += took

@@ -155,7 +155,7 @@ def test_what_was_wrong_is_told_and_not_whether_there_is_such_an_account(
     told = []
     for login in (make_account(module_product, "Ekfors"), "ingen.alls"):
         fill_in(page, login, "fel fel fel fel", "123456")
-        alert = page.get_by_role("alert")
+        alert = page.locator("form").get_by_role("alert")
         expect(alert).to_contain_text("Uppgifterna stämmer inte.")
         told.append(alert.inner_text())
         expect(page.get_by_label("Lösenord", exact=True)).to_have_value("")

@@ -14,11 +14,12 @@ from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.choices import ChoiceKind
 from cases.access.decisions import admit, subject_of
-from cases.access.errors import Invalid
+from cases.access.errors import NotPermitted
 from cases.access.gate import Intent
 from cases.access.gate.codes import SENTENCES, Code
-from cases.access.organisations import Department
-from cases.access.patients import Patient
+from cases.access.organisations import find_department
+from cases.access.patients import load_patient
+from cases.access.people import find_assignment
 from cases.access.permissions import Permission
 from cases.records import pathology_case
 from cases.records.pathology_case import CaseStatus, PathologyCase, find_case
@@ -109,20 +110,23 @@ def _read(database: Database, case_id: uuid.UUID, actor: Actor, now: datetime) -
     return case
 
 
+def _read_own(database: Database, case_id: uuid.UUID, actor: Actor, now: datetime) -> PathologyCase:
+    """A case to change, which is for its owner alone, whoever else has been let into it."""
+    case = _read(database, case_id, actor, now)
+    if case.care_provider_id != actor.provider_id:
+        raise NotPermitted("Who takes part in a case is decided by the care provider that owns it. Ask there.")
+    return case
+
+
 @router.post("", status_code=201)
 def create_case(body: NewCase, database: Database, actor: Registrar, response: Response) -> Case:
     """Register a case of your own laboratory."""
-    department, patient = database.get(Department, body.department_id), database.get(Patient, body.patient_id)
-    if department is None:
-        raise Invalid("There is no such department.", field="department_id")
-    if patient is None:
-        raise Invalid("There is no such patient; register the patient first.", field="patient_id")
     return _show(
         pathology_case.register_case(
             database,
-            department=department,
+            department=find_department(database, body.department_id, provider_id=actor.provider_id),
             lid=body.lid,
-            patient=patient,
+            patient=load_patient(database, body.patient_id, by=actor),
             accessioned_at=body.accessioned_at,
             by=actor,
         ),
@@ -145,8 +149,9 @@ def read_case(
 @router.put("/{case_id}/members/{assignment_id}", status_code=204)
 def add_member(case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now) -> None:
     """Let somebody of your own care provider take part in a case."""
-    case = _read(database, case_id, actor, now)
-    pathology_case.add_member(database, case, assignment_id=assignment_id, by=actor)
+    case = _read_own(database, case_id, actor, now)
+    assignment = find_assignment(database, assignment_id, provider_id=actor.provider_id)
+    pathology_case.add_member(database, case, assignment_id=assignment.id, by=actor)
 
 
 @router.delete("/{case_id}/members/{assignment_id}", status_code=204)
@@ -154,7 +159,7 @@ def release_member(
     case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now
 ) -> None:
     """Somebody no longer takes part; what they look at goes dark unless something else allows it."""
-    case = _read(database, case_id, actor, now)
+    case = _read_own(database, case_id, actor, now)
     pathology_case.release_member(database, case, assignment_id=assignment_id, by=actor, now=now)
 
 
@@ -167,9 +172,7 @@ def create_look_up(
     now: Now,
 ) -> FoundFurther:
     """Choose actively to look into other units, or other providers, for one patient; in an emergency too."""
-    patient = database.get(Patient, patient_id)
-    if patient is None:
-        raise Invalid("There is no such patient.", field="patient_id")
+    patient = load_patient(database, patient_id, by=actor)
     found = look_up(database, patient, body.kind, reason=body.reason, by=actor, now=now)
     return FoundFurther(
         slides=[show(listed) for listed in found.listed],

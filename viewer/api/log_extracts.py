@@ -106,11 +106,11 @@ def read_extract(extract_id: uuid.UUID, response: Response, database: Database, 
 def move_extract(
     extract_id: uuid.UUID,
     body: ExtractMove,
-    match: Match,
-    response: Response,
     database: Database,
     actor: Officer,
     now: Now,
+    match: Match,
+    response: Response,
 ) -> Extract:
     """Check the identity, generate, review, deliver."""
     row = log_extracts.view_extract(database, extract_id, by=actor)

@@ -143,11 +143,11 @@ def read_review(review_id: uuid.UUID, response: Response, database: Database, ac
 def move_review(
     review_id: uuid.UUID,
     body: ReviewMove,
-    match: Match,
-    response: Response,
     database: Database,
     actor: Reviewer,
     now: Now,
+    match: Match,
+    response: Response,
 ) -> Review:
     """Draw the sample, begin, or finish."""
     row = log_review.find_review(database, review_id, by=actor)
@@ -177,11 +177,11 @@ def change_finding(
     review_id: uuid.UUID,
     finding_id: uuid.UUID,
     body: FindingChange,
-    match: Match,
-    response: Response,
     database: Database,
     actor: Reviewer,
     now: Now,
+    match: Match,
+    response: Response,
 ) -> Finding:
     """Ask the line manager, or close the finding with a result."""
     row = log_review.find_finding(database, review_id, finding_id)

@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Enum, ForeignKey, and_
+from sqlalchemy import ColumnElement, Enum, ForeignKey, Index, and_, text
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from cases.access import audit
@@ -80,6 +80,9 @@ class SignInSession(Base):
     """
 
     __tablename__ = "sign_in_session"
+    __table_args__ = (
+        Index("ix_sign_in_session_last_seen_at", "last_seen_at", postgresql_where=text("ended_at IS NULL")),
+    )
 
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"), index=True)
     person: Mapped[Person] = relationship(lazy="raise")

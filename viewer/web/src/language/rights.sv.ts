@@ -139,7 +139,7 @@ export const rights = {
     unknown: "Okänd vårdgivare",
     types: {
       CONNECTION: "Anslutningsavtal",
-      COOPERATION: "Samverkansavtal",
+      COOPERATION: "Samarbetsavtal",
       PUB: "Personuppgiftsbiträdesavtal",
       COHERENT_RECORD: "Sammanhållen vårddokumentation",
       STAFF: "Avtal om personal",

@@ -1,0 +1,208 @@
+"""Everything that the API answers stands in its description: tried by its own words, by several people, and by nobody.
+
+Whatever is sent, no answer is a 500, none has a status, a media type or a form that /api/openapi.json does not list,
+what breaks the described form is refused, and nothing that asks for a session answers without one.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+from contracts import make_agreement
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from makers import folder_for_everyone
+from patients import a_vault, make_number
+from product import Database, Product
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from world import Place, Somebody, World
+
+from cases.access.agreements import AgreementType
+from cases.access.permissions import Role
+from cases.transaction import transaction
+from viewer.app import create_app
+from viewer.settings import ViewerSettings
+
+SEED = 20260302
+EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3}
+"""Requests for each operation of the person who holds every role; half as many for each of the others."""
+LEFT_OUT = {
+    "GET /api/events",  # does not end
+    "DELETE /api/session",  # ends what the next request needs
+}
+ROLES = (Role.ADM, Role.PAT, Role.LAB, Role.LOG, Role.AGR)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    ignored_auth,
+]
+NOUNS = {
+    "absence_id": "absence",
+    "agreement_id": "agreement",
+    "analysis_id": "risk_analysis",
+    "assertion_id": "consent_assertion",
+    "assignment_id": "assignment",
+    "block_id": "access_block",
+    "care_unit_id": "care_unit",
+    "case_id": "pathology_case",
+    "consent_id": "consent_assertion",
+    "customer_id": "care_provider",
+    "decided_by": "assignment",
+    "delegation_id": "delegation",
+    "department_id": "department",
+    "extract_id": "access_log_extract",
+    "finding_id": "log_review_finding",
+    "grant_id": "role_grant",
+    "identifier_id": "patient_identifier",
+    "information_care_unit_id": "care_unit",
+    "lift_id": "temporary_revoke",
+    "notice_id": "patient_information_notice",
+    "part_of": "care_unit",
+    "party_b": "care_provider",
+    "patient_id": "patient",
+    "performer_department_id": "department",
+    "performer_id": "care_provider",
+    "person_id": "person",
+    "provider_id": "care_provider",
+    "relation_id": "patient_relation",
+    "review_id": "log_review",
+    "service_id": "service_description",
+    "session_id": "sign_in_session",
+    "slide_id": "slide_image",
+    "to_assignment_id": "assignment",
+    "unit_id": "care_unit",
+    "viewing_id": "viewing",
+}
+"""Where the ids of each field and parameter are kept, so that requests find something."""
+
+
+def describe() -> dict[str, Any]:
+    """The API as it describes itself; nothing is connected to."""
+    nothing = ViewerSettings(database_url="postgresql+psycopg://samsyn_app@/samsyn", redis_url="redis://none")
+    described: dict[str, Any] = create_app(nothing).openapi()
+    return described
+
+
+OPERATIONS = sorted(
+    {f"{method.upper()} {path}" for path, item in describe()["paths"].items() for method in item} - LEFT_OUT
+)
+
+
+@dataclass(frozen=True)
+class Api:
+    """A web process with something of every noun in its database, and people who ask."""
+
+    address: str
+    described: Any
+    database: Database
+    people: Mapping[str, Somebody | None]
+    kept: frozenset[uuid.UUID]
+    """What nobody may touch, since those who ask would lose their rights with it."""
+
+    def find_ids(self) -> dict[str, list[str]]:
+        """The ids that there are for each field."""
+        found = {
+            table: [row["id"] for row in self.database.query(f"SELECT id FROM {table} ORDER BY id LIMIT 40")]  # noqa: S608
+            for table in set(NOUNS.values())
+        }
+        return {name: [str(one) for one in found[table] if one not in self.kept] for name, table in NOUNS.items()}
+
+
+@pytest.fixture(scope="module")
+def api(module_database: Database) -> Iterator[Api]:
+    with (
+        folder_for_everyone() as folder,
+        Product(folder, module_database) as product,
+        World(module_database) as world,
+    ):
+        place, other = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
+        people = {"everything": place.person(*Role), **{role.value: place.person(role) for role in ROLES}}
+        furnish(world, place, other)
+        web = product.start_web(keys=str(a_vault().folder))
+        kept = {one for who in people.values() for one in (who.person.id, who.assignment.id)}
+        grants = module_database.query("SELECT id FROM role_grant WHERE assignment_id = ANY(:kept)", kept=list(kept))
+        kept |= {place.provider.id, place.unit.id, *(row["id"] for row in grants)}
+        described = schemathesis.openapi.from_url(f"{web.address}/api/openapi.json")
+        yield Api(web.address, described, module_database, {**people, "nobody": None}, frozenset(kept))
+
+
+def furnish(world: World, place: Place, other: Place) -> None:
+    """Patients, cases, slides, units, people and agreements to find; the rest comes of the requests themselves."""
+    for _ in range(4):
+        patient_id = place.patient(world.number())
+        world.slide(place.case(patient_id))
+        place.person()
+        place.other_unit()
+    other.patient(make_number())
+    with transaction(world.owner) as session:
+        make_agreement(session, AgreementType.COOPERATION, place.provider, other.provider)
+
+
+def aim(case: Any, known: Mapping[str, Sequence[str]]) -> None:
+    """Put ids that exist in the place of most made-up ones, and a version that may be right. By what was drawn."""
+    case.path_parameters = point(case.path_parameters, known)
+    case.body = point(case.body, known)
+    if "if-match" in case.headers and zlib.crc32(repr(case.headers["if-match"]).encode()) % 4:
+        case.headers["if-match"] = '"1"'
+
+
+def point(value: Any, known: Mapping[str, Sequence[str]], name: str = "") -> Any:
+    """The same value with ids that exist."""
+    if isinstance(value, dict):
+        return {key: point(one, known, key) for key, one in value.items()}
+    try:
+        drawn = uuid.UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        drawn = None
+    there = known.get(name)
+    return there[drawn.int % len(there)] if drawn and there and drawn.int % 5 else value
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_answer_is_described(api: Api, label: str) -> None:
+    print(f"seed {SEED}")
+    for name, somebody in api.people.items():
+        token = somebody.sign_in() if somebody else None
+        for mode, examples in EXAMPLES.items():
+            ask(api, label, token, mode, examples if name == "everything" else examples // 2)
+
+
+def ask(api: Api, label: str, token: str | None, mode: GenerationMode, examples: int) -> None:
+    """Send requests that fit the description of an operation, or do not, and look at the answers."""
+    operation, known = api.described.find_operation_by_label(label), api.find_ids()
+    cookies = {"samsyn_session": token} if token else {}
+
+    @seed(SEED)
+    @settings(
+        max_examples=examples,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(mode))
+    def send(case: Any) -> None:
+        aim(case, known)
+        answer = case.call(base_url=api.address, cookies=cookies)
+        print(label, mode, answer.status_code)
+        case.validate_response(answer, checks=CHECKS, transport_kwargs={"cookies": cookies})
+
+    send()
