@@ -89,7 +89,7 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
     "POST /api/session/assignment": lambda ids: {"assignment_id": ids["assignment_id"]},
     "POST /api/session/unlock": _saying(code="123456"),
     "POST /api/session/reauthentication": _saying(code="123456"),
-    "PUT /api/session/enrolment": _saying(code="123456", new_password="korrekt häst batteri"),
+    "PUT /api/session/enrolment": lambda ids: {"code": "123456", "new_password": "korrekt häst batteri häftklammer"},
     "PATCH /api/organisations/{provider_id}": _saying(incident_contact="010-103 00 00"),
     "PUT /api/organisations/{provider_id}/status": _saying(status="SUSPENDED"),
     "POST /api/care-units": lambda ids: {"hsa_id": hsa_id(), "name": "Cytologi", "part_of": ids["unit_id"]},
@@ -154,19 +154,17 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
     "POST /api/blocks/{block_id}/revocation": _reason,
     "POST /api/blocks/{block_id}/deletion": _reason,
     "POST /api/patients/{patient_id}/blocked": _saying(because="CONSENT", how="ORAL", reason="Patienten är här"),
-    "POST /api/patients/{patient_id}/blocked (emergency)": _saying(
-        because="EMERGENCY", reason="Patienten är medvetslös"
-    ),
+    "POST /api/patients/{patient_id}/blocked (emergency)": _saying(because="EMERGENCY", reason="Medvetslös"),
     "POST /api/blocks/{block_id}/lifts": _lift,
     "POST /api/patients/{patient_id}/consents": _saying(type="CONSENT", scope="SVOD", how="ORAL"),
     "POST /api/patients/{patient_id}/consents (emergency)": _saying(
-        type="EMERGENCY", scope="SVOD", reason="Patienten är medvetslös"
+        type="EMERGENCY", scope="SVOD", reason="Medvetslös"
     ),
     "POST /api/patients/{patient_id}/relations": _saying(reason="REFERRAL"),
     "POST /api/patients/{patient_id}/notices": _saying(channel="ORAL", text_version="1"),
     "POST /api/notices": _saying(text_version="2"),
     "POST /api/patients/{patient_id}/look-ups": _saying(kind="OTHER_UNIT", reason="Inlagd hos oss"),
-    "POST /api/patients/{patient_id}/look-ups (emergency)": _saying(kind="EMERGENCY", reason="Patienten är medvetslös"),
+    "POST /api/patients/{patient_id}/look-ups (emergency)": _saying(kind="EMERGENCY", reason="Medvetslös"),
     "PUT /api/slides/{slide_id}/case": lambda ids: {"case_id": ids["case_id"]},
     "POST /api/viewings": lambda ids: {"slide_id": ids["slide_id"]},
     "POST /api/cases": lambda ids: {

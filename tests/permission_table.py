@@ -52,11 +52,11 @@ GET /api/events                                               -   +   +   +   + 
 
 # The record: whoever may open slides, and those whose worklist names the case.
 GET /api/slides/{slide_id}                                    -   +   +   +   +   +    +   +   -   -   -   -   -   -
-GET /api/slides/{slide_id}/{image}.jpg                        -   +   +   +   +   +    +   +   -   -   -   -   -   -
 GET /api/cases/{case_id}                                      -   +   +   +   +   +    +   +   -   -   -   -   -   -
 POST /api/patients/{patient_id}/look-ups                      -   +   +   +   +   +    +   +   -   -   -   -   -   -
 
-# Open slide in viewer.
+# Open slide in viewer; its small pictures are pixels too.
+GET /api/slides/{slide_id}/{image}.jpg                        -   +   +   +   -   +    +   +   -   -   -   -   -   -
 POST /api/viewings                                            -   +   +   +   -   +    +   +   -   -   -   -   -   -
 
 # Upload slide, register case.

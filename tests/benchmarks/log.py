@@ -159,15 +159,21 @@ INSERT INTO audit_head SELECT care_provider_id, max(seq), '', '' FROM audit_even
 
 
 def fill(database: Database) -> None:
-    """Two million entries, a tenth of them of another provider's data."""
-    for table in ("audit_event", "audit_subject"):
-        database.query(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    with database.engine() as engine, engine.begin() as connection:
-        for statement in FILL.split(";\n")[:-1]:
-            connection.execute(text(statement))
-    for table in ("audit_event", "audit_subject", "audit_head"):
-        with database.engine() as engine, engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"VACUUM ANALYZE {table}"))
+    """Two million entries, a tenth of them of another provider's data. Indexes are made after that: much faster."""
+    indexes = database.query(
+        "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE tablename IN ('audit_event', 'audit_subject') AND indexname NOT LIKE 'pk%'"
+    )
+    statements = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in ("audit_event", "audit_subject")]
+    statements += [f"DROP INDEX {index['indexname']}" for index in indexes]
+    statements += FILL.split(";\n")[:-1] + [index["indexdef"] for index in indexes]
+    with database.engine() as engine:
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        with engine.connect() as connection:
+            settled = connection.execution_options(isolation_level="AUTOCOMMIT")
+            settled.execute(text("VACUUM ANALYZE audit_event, audit_subject, audit_head"))
 
 
 def number(value: int) -> uuid.UUID:

@@ -102,8 +102,7 @@ def _make_places(world: World) -> list[Place]:
 
 
 def _make_staff(places: list[Place]) -> list[list[uuid.UUID]]:
-    for place in places[:PROVIDERS]:
-        place.person(Role.LOG)
+
     return [[place.person(Role.PAT, Role.COO).assignment.id for _ in range(STAFF)] for place in places]
 
 

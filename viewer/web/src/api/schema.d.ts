@@ -976,6 +976,466 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Patient
+         * @description Take a patient in under one number.
+         */
+        post: operations["create_patient_api_patients_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Patients
+         * @description Search by identity number. It is logged, also when nobody is found.
+         */
+        post: operations["search_patients_api_patients_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Patient
+         * @description Show a patient. It is logged.
+         */
+        get: operations["read_patient_api_patients__patient_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/identifiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link Number
+         * @description Say that a patient has another number too. Both are kept, and are one patient from now on.
+         */
+        post: operations["link_number_api_patients__patient_id__identifiers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/identifiers/{identifier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink Number
+         * @description Take a number back that was given to the wrong patient. It stays on record as a mistake.
+         */
+        delete: operations["unlink_number_api_patients__patient_id__identifiers__identifier_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Protection
+         * @description Say how the identity is protected.
+         */
+        put: operations["put_protection_api_patients__patient_id__protection_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/objection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Objection
+         * @description The patient objects to sharing, or no longer does.
+         */
+        put: operations["put_objection_api_patients__patient_id__objection_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/mismatch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Mismatch
+         * @description Say that what is gathered here may be different people's, which closes all of it, or that this is settled.
+         */
+        put: operations["put_mismatch_api_patients__patient_id__mismatch_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Blocks
+         * @description List a patient's blocks at one's own care provider.
+         */
+        get: operations["read_blocks_api_patients__patient_id__blocks_get"];
+        put?: never;
+        /**
+         * Create Block
+         * @description Register a block. Whoever looks at what it covers stops seeing it.
+         */
+        post: operations["create_block_api_patients__patient_id__blocks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/blocks/{block_id}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Block
+         * @description The patient takes a block back for good.
+         */
+        post: operations["revoke_block_api_blocks__block_id__revocation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/blocks/{block_id}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Block
+         * @description A block was registered by mistake; it stays on record.
+         */
+        post: operations["delete_block_api_blocks__block_id__deletion_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/blocked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Blocked
+         * @description Say whether anything about a patient is blocked for you, and never where. It is logged.
+         */
+        get: operations["read_blocked_api_patients__patient_id__blocked_get"];
+        put?: never;
+        /**
+         * Reveal Blocked
+         * @description The first choice: on the patient's consent or in an emergency, learn where something is blocked.
+         */
+        post: operations["reveal_blocked_api_patients__patient_id__blocked_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/blocks/{block_id}/lifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Lift
+         * @description The second choice: lift a block for a while.
+         */
+        post: operations["create_lift_api_blocks__block_id__lifts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/lifts/{lift_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Lift
+         * @description Let the block hold again before its lift runs out.
+         */
+        delete: operations["cancel_lift_api_lifts__lift_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Consents
+         * @description List a patient's consents at one's own care provider. It is logged.
+         */
+        get: operations["read_consents_api_patients__patient_id__consents_get"];
+        put?: never;
+        /**
+         * Create Consent
+         * @description Write down that the patient consents, or that it is an emergency.
+         */
+        post: operations["create_consent_api_patients__patient_id__consents_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/consents/{consent_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Consent
+         * @description The patient takes it back; nothing rests on it from now on, lifted blocks included.
+         */
+        post: operations["end_consent_api_consents__consent_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/consents/{consent_id}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Consent
+         * @description It was registered by mistake; it stays on record.
+         */
+        post: operations["delete_consent_api_consents__consent_id__deletion_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/relations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Relations
+         * @description List who takes or took part in a patient's care here. It is logged.
+         */
+        get: operations["read_relations_api_patients__patient_id__relations_get"];
+        put?: never;
+        /**
+         * Create Relation
+         * @description Say that one takes part in a patient's care.
+         */
+        post: operations["create_relation_api_patients__patient_id__relations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/relations/{relation_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Relation
+         * @description The care relation is over.
+         */
+        post: operations["end_relation_api_relations__relation_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Notices
+         * @description List what a patient has been told. It is logged.
+         */
+        get: operations["read_notices_api_patients__patient_id__notices_get"];
+        put?: never;
+        /**
+         * Create Notice
+         * @description Write down that a patient was told.
+         */
+        post: operations["create_notice_api_patients__patient_id__notices_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Public Notice
+         * @description Write down that all patients of one's care provider were told.
+         */
+        post: operations["create_public_notice_api_notices_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notices/{notice_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Notice
+         * @description A notice no longer counts.
+         */
+        post: operations["end_notice_api_notices__notice_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/slides": {
         parameters: {
             query?: never;
@@ -1184,6 +1644,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/log/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description Look something up in the log of the own care provider. The search is an entry itself.
+         */
+        post: operations["search_api_log_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Reviews
+         * @description List the reviews of the own care provider.
+         */
+        get: operations["read_reviews_api_log_reviews_get"];
+        put?: never;
+        /**
+         * Create Review
+         * @description Plan the review of a month.
+         */
+        post: operations["create_review_api_log_reviews_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/reviews/{review_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Review
+         * @description One review.
+         */
+        get: operations["read_review_api_log_reviews__review_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/reviews/{review_id}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Review
+         * @description Draw the sample, begin, or finish.
+         */
+        post: operations["move_review_api_log_reviews__review_id__moves_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/reviews/{review_id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Findings
+         * @description What was drawn, and what came of it.
+         */
+        get: operations["read_findings_api_log_reviews__review_id__findings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/reviews/{review_id}/findings/{finding_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Finding
+         * @description Ask the line manager, or close the finding with a result.
+         */
+        patch: operations["change_finding_api_log_reviews__review_id__findings__finding_id__patch"];
+        trace?: never;
+    };
+    "/api/log/extracts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Extracts
+         * @description List the extracts that patients of the own care provider asked for.
+         */
+        get: operations["read_extracts_api_log_extracts_get"];
+        put?: never;
+        /**
+         * Create Extract
+         * @description A patient asks for an extract.
+         */
+        post: operations["create_extract_api_log_extracts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/extracts/{extract_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Extract
+         * @description One extract.
+         */
+        get: operations["read_extract_api_log_extracts__extract_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log/extracts/{extract_id}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Extract
+         * @description Check the identity, generate, review, deliver.
+         */
+        post: operations["move_extract_api_log_extracts__extract_id__moves_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1276,6 +1924,12 @@ export interface components {
             /** Version */
             version: number;
         };
+        /**
+         * Activity
+         * @description The kind of activity as the national log contract has it. Source: domain rules, 7.1.
+         * @enum {string}
+         */
+        Activity: "Läsa" | "Skriva" | "Signera" | "Utskrift" | "Vidimera" | "Radera" | "Nödöppning";
         /**
          * AgreementList
          * @description Agreements, the newest first.
@@ -1387,6 +2041,12 @@ export interface components {
             /** Only Technical */
             only_technical: boolean;
         };
+        /**
+         * AssertionType
+         * @description Whether the patient said yes, or could not be asked in an emergency.
+         * @enum {string}
+         */
+        AssertionType: "CONSENT" | "EMERGENCY";
         /**
          * AssignmentEnd
          * @description When an assignment ends; a moment in the past means now.
@@ -1504,6 +2164,82 @@ export interface components {
          * @enum {string}
          */
         Basis: "OWN_UNIT" | "OWN_PROVIDER" | "DISCLOSED" | "COHERENT_RECORD";
+        /**
+         * Block
+         * @description A block, as those who administer blocks see it.
+         */
+        Block: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            type: components["schemas"]["BlockType"];
+            status: components["schemas"]["BlockStatus"];
+            /** Information Care Unit Id */
+            information_care_unit_id: string | null;
+            /** Information Start */
+            information_start: string | null;
+            /** Information End */
+            information_end: string | null;
+            requester: components["schemas"]["Requester"];
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /**
+             * Registered At
+             * Format: date-time
+             */
+            registered_at: string;
+            source: components["schemas"]["BlockSource"];
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended Reason */
+            ended_reason: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BlockList
+         * @description All blocks of a patient at this care provider, the newest first.
+         */
+        BlockList: {
+            /** Items */
+            items: components["schemas"]["Block"][];
+        };
+        /**
+         * BlockSource
+         * @description Where a block was registered.
+         * @enum {string}
+         */
+        BlockSource: "LOCAL" | "NATIONAL";
+        /**
+         * BlockStatus
+         * @description Whether a block is in force. Both ends are for good.
+         * @enum {string}
+         */
+        BlockStatus: "ACTIVE" | "REVOKED" | "DELETED";
+        /**
+         * BlockType
+         * @description INNER keeps one care unit's information from everybody outside it, OUTER a provider's from other providers.
+         * @enum {string}
+         */
+        BlockType: "INNER" | "OUTER";
+        /**
+         * Blocked
+         * @description That something is blocked, and nothing else.
+         */
+        Blocked: {
+            /** Blocked */
+            blocked: boolean;
+        };
         /**
          * Case
          * @description A case.
@@ -1668,6 +2404,73 @@ export interface components {
             valid_to?: string | null;
         };
         /**
+         * Consent
+         * @description A consent or an emergency on record.
+         *
+         *     Attributes:
+         *         assignment_id: for one employee; null for everybody at the unit.
+         *         reason_text: of an emergency.
+         */
+        Consent: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Care Unit Id
+             * Format: uuid
+             */
+            care_unit_id: string;
+            /** Assignment Id */
+            assignment_id: string | null;
+            type: components["schemas"]["AssertionType"];
+            scope: components["schemas"]["ConsentScope"];
+            how: components["schemas"]["ConsentForm"] | null;
+            /** By Representative */
+            by_representative: boolean;
+            /** Reason Text */
+            reason_text: string | null;
+            /**
+             * Start At
+             * Format: date-time
+             */
+            start_at: string;
+            /** End At */
+            end_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Deleted At */
+            deleted_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ConsentForm
+         * @description How the patient said yes.
+         * @enum {string}
+         */
+        ConsentForm: "ORAL" | "WRITTEN" | "DIGITAL_1177";
+        /**
+         * ConsentList
+         * @description All that was asserted for a patient at this care provider, the newest first.
+         */
+        ConsentList: {
+            /** Items */
+            items: components["schemas"]["Consent"][];
+        };
+        /**
+         * ConsentScope
+         * @description To what: looking up in the coherent record, handing out, or lifting a block.
+         * @enum {string}
+         */
+        ConsentScope: "SVOD" | "DISCLOSURE" | "BLOCK_LIFT";
+        /**
          * CountersignRule
          * @description Which answers a second person signs too.
          * @enum {string}
@@ -1719,6 +2522,12 @@ export interface components {
             /** Version */
             version: number;
         };
+        /**
+         * Delivery
+         * @description How the patient got the extract.
+         * @enum {string}
+         */
+        Delivery: "IN_PERSON" | "REGISTERED_LETTER" | "DIGITAL";
         /**
          * DemoPerson
          * @description Somebody who signs in without proof, and as what.
@@ -1817,12 +2626,6 @@ export interface components {
             concordance: number;
         };
         /**
-         * Ending
-         * @description How people end an agreement: before both signed, with the notice agreed on, or at once for a breach.
-         * @enum {string}
-         */
-        Ending: "WITHDRAWN" | "UNDER_NOTICE" | "RESCINDED";
-        /**
          * Enrolment
          * @description What the telephone needs: the secret to type, or the same as a picture to take.
          */
@@ -1842,6 +2645,15 @@ export interface components {
             /** New Password */
             new_password: string;
         };
+        /**
+         * Event
+         * @description What happened. Source: domain rules, 7.2.
+         *
+         *     Attributes:
+         *         activity: what it was to patients' data; None for security and administration.
+         * @enum {string}
+         */
+        Event: "LOGIN_OK" | "LOGIN_FAIL" | "LOGOUT" | "SESSION_TIMEOUT" | "ASSIGNMENT_SWITCHED" | "REAUTHENTICATED" | "SESSION_UNLOCKED" | "BREAK_GLASS" | "ACCESS_DENIED" | "ACTIVE_CHOICE_MADE" | "LIST_VIEWED" | "CASE_VIEWED" | "PATIENT_VIEWED" | "REFERRAL_VIEWED" | "ATTACHMENT_VIEWED" | "ANSWER_VIEWED" | "MESSAGE_VIEWED" | "SLIDE_OPENED" | "SLIDE_CLOSED" | "LABEL_VIEWED" | "THUMBNAIL_VIEWED" | "SEARCH_PATIENT" | "CASE_CREATED" | "CASE_CHANGED" | "PATIENT_CREATED" | "PATIENT_CHANGED" | "PATIENT_LINKED" | "PATIENT_MISMATCH" | "SLIDE_UPLOADED" | "SLIDE_QUARANTINED" | "SLIDE_RELEASED" | "ANNOTATION_CREATED" | "ANNOTATION_CHANGED" | "ANNOTATION_DELETED" | "MESSAGE_SENT" | "ATTACHMENT_ADDED" | "ANSWER_DRAFT_SAVED" | "ANSWER_SIGNED" | "ANSWER_AMENDED" | "MDT_OUTCOME_SIGNED" | "ANSWER_COUNTERSIGNED" | "ANSWER_ACKNOWLEDGED" | "DESTRUCTION_EXECUTED" | "RETENTION_DISPOSED" | "PRINTED" | "PDF_EXPORTED" | "ORIGINAL_DOWNLOADED" | "SCREENSHOT_EXPORTED" | "FHIR_EXPORTED" | "DICOM_RETRIEVED" | "INTEGRATION_IN" | "INTEGRATION_OUT" | "DISCLOSURE_DECIDED" | "DISCLOSURE_REVOKED" | "DISCLOSURE_EXTENDED" | "DISCLOSURE_ENDED" | "NODOPPNING" | "BLOCK_STEP1_SHOWN" | "BLOCK_STEP2_REVEALED" | "BLOCK_LIFTED" | "BLOCK_LIFT_CANCELLED" | "BLOCK_REGISTERED" | "BLOCK_REVOKED" | "BLOCK_DELETED" | "CONSENT_REGISTERED" | "CONSENT_ENDED" | "CONSENT_DELETED" | "RELATION_REGISTERED" | "RELATION_ENDED" | "OBJECTION_SET" | "OBJECTION_CLEARED" | "NOTICE_GIVEN" | "ACCOUNT_CREATED" | "ACCOUNT_ENROLLED" | "ACCOUNT_CHANGED" | "ROLE_GRANTED" | "ROLE_APPROVED" | "ROLE_REVOKED" | "RISK_ANALYSIS_REGISTERED" | "DELEGATION_GIVEN" | "DELEGATION_ENDED" | "PERSON_REGISTERED" | "PERSON_CHANGED" | "ASSIGNMENT_REGISTERED" | "ASSIGNMENT_ENDED" | "ABSENCE_PLANNED" | "ABSENCE_CANCELLED" | "COMPETENCE_CHANGED" | "AGREEMENT_DRAFTED" | "AGREEMENT_CORRECTED" | "AGREEMENT_SIGNED" | "AGREEMENT_TERMINATED" | "SERVICE_PROPOSED" | "SERVICE_ACCEPTED" | "SERVICE_ENDED" | "EVIDENCE_GIVEN" | "CONFIG_CHANGED" | "PRICE_CHANGED" | "BACKUP_RESTORED" | "LOG_SEARCHED" | "LOG_REVIEW_VIEWED" | "LOG_REVIEW_PLANNED" | "LOG_REVIEW_SAMPLED" | "LOG_REVIEW_STARTED" | "LOG_REVIEW_ASKED" | "LOG_REVIEW_JUDGED" | "LOG_REVIEW_DONE" | "LOG_REVIEW_ESCALATED" | "EXTRACT_REQUESTED" | "EXTRACT_IDENTITY_CHECKED" | "EXTRACT_GENERATED" | "EXTRACT_VIEWED" | "EXTRACT_REVIEWED" | "EXTRACT_DELIVERED" | "AUDIT_CHAIN_VERIFIED";
         /**
          * EvidenceItem
          * @description What no other row can show, so that somebody states it. Source: domain rules, 3.2.
@@ -1879,6 +2691,229 @@ export interface components {
             version: number;
         };
         /**
+         * Extract
+         * @description An extract with what it tells, in Swedish and English.
+         */
+        Extract: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Period Start
+             * Format: date-time
+             */
+            period_start: string;
+            /**
+             * Period End
+             * Format: date-time
+             */
+            period_end: string;
+            state: components["schemas"]["ExtractState"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            identity_proof: components["schemas"]["IdentityProof"] | null;
+            /** Identity Checked At */
+            identity_checked_at: string | null;
+            /** Generated At */
+            generated_at: string | null;
+            /** Reviewed At */
+            reviewed_at: string | null;
+            delivery: components["schemas"]["Delivery"] | null;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Version */
+            version: number;
+            /**
+             * Moves
+             * @description Where it can go from here.
+             */
+            moves: components["schemas"]["ExtractState"][];
+            /** Content */
+            content: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ExtractList
+         * @description Extracts, the newest first.
+         */
+        ExtractList: {
+            /** Items */
+            items: components["schemas"]["ExtractRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ExtractMove
+         * @description Where an extract goes, and what has to be said with it.
+         */
+        ExtractMove: {
+            to: components["schemas"]["ExtractState"];
+            /** @description With IDENTITY_CHECKED. */
+            identity_proof?: components["schemas"]["IdentityProof"] | null;
+            /** @description With DELIVERED. */
+            delivery?: components["schemas"]["Delivery"] | null;
+        };
+        /**
+         * ExtractRow
+         * @description An extract in a list: without what it tells.
+         */
+        ExtractRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Period Start
+             * Format: date-time
+             */
+            period_start: string;
+            /**
+             * Period End
+             * Format: date-time
+             */
+            period_end: string;
+            state: components["schemas"]["ExtractState"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            identity_proof: components["schemas"]["IdentityProof"] | null;
+            /** Identity Checked At */
+            identity_checked_at: string | null;
+            /** Generated At */
+            generated_at: string | null;
+            /** Reviewed At */
+            reviewed_at: string | null;
+            delivery: components["schemas"]["Delivery"] | null;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ExtractState
+         * @description Where an extract is. Source: domain rules, 5.8.
+         * @enum {string}
+         */
+        ExtractState: "REQUESTED" | "IDENTITY_CHECKED" | "GENERATED" | "REVIEWED" | "DELIVERED";
+        /**
+         * Finding
+         * @description One user and one patient that were drawn.
+         */
+        Finding: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+            /**
+             * Unit Id
+             * Format: uuid
+             */
+            unit_id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /** Reasons */
+            reasons: components["schemas"]["cases__access__log_sampling__Reason"][];
+            /** Entries */
+            entries: number;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Reviewer Id */
+            reviewer_id: string | null;
+            /** Question */
+            question: string | null;
+            /** Answer */
+            answer: string | null;
+            result: components["schemas"]["Result"] | null;
+            /** Comment */
+            comment: string | null;
+            /** Closed At */
+            closed_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * FindingChange
+         * @description A question to the line manager, or the result.
+         */
+        FindingChange: {
+            /** Question */
+            question?: string | null;
+            /** Answer */
+            answer?: string | null;
+            result?: components["schemas"]["Result"] | null;
+            /** Comment */
+            comment?: string | null;
+        };
+        /**
+         * FindingList
+         * @description Findings, the newest first.
+         */
+        FindingList: {
+            /** Items */
+            items: components["schemas"]["Finding"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FirstChoice
+         * @description Why somebody needs to see what is blocked.
+         *
+         *     Attributes:
+         *         how: the patient consented.
+         */
+        FirstChoice: {
+            because: components["schemas"]["AssertionType"];
+            how?: components["schemas"]["ConsentForm"] | null;
+            /**
+             * By Representative
+             * @default false
+             */
+            by_representative: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * FoundFurther
          * @description What looking further found.
          *
@@ -1901,6 +2936,18 @@ export interface components {
             kind: components["schemas"]["ChoiceKind"];
             /** Reason */
             reason: string;
+        };
+        /**
+         * FurtherNumber
+         * @description Another number of a patient.
+         *
+         *     Attributes:
+         *         known_as: the patient that has this number here already and was found to be the same person.
+         */
+        FurtherNumber: {
+            number: components["schemas"]["Number"];
+            /** Known As */
+            known_as?: string | null;
         };
         /**
          * GrantList
@@ -1956,19 +3003,36 @@ export interface components {
             /** Version */
             version: number;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * HeldRole
          * @description A role that goes with an assignment; without a department it is for all of the unit.
          */
         HeldRole: {
             role: components["schemas"]["Role"];
+            /** Name Sv */
+            name_sv: string;
+            /** Name En */
+            name_en: string;
             department: components["schemas"]["Named"] | null;
         };
+        /**
+         * IdentifierStatus
+         * @description What has become of a number: the one to use, a reserve number beside it, an old one, or a mistake.
+         * @enum {string}
+         */
+        IdentifierStatus: "CURRENT" | "LINKED" | "REPLACED" | "ERROR";
+        /**
+         * IdentifierType
+         * @description Personnummer, samordningsnummer, national and local reserve number.
+         * @enum {string}
+         */
+        IdentifierType: "PNR" | "SNR" | "NRID" | "LRID";
+        /**
+         * IdentityProof
+         * @description How whoever asked showed to be the patient.
+         * @enum {string}
+         */
+        IdentityProof: "ID_CARD" | "E_ID" | "REGISTERED_ADDRESS";
         /**
          * ItemCode
          * @description What must be in place. Source: domain rules, 3.2.
@@ -1999,6 +3063,42 @@ export interface components {
          */
         LegalModel: "OWN_ASSIGNMENT" | "DISCLOSURE" | "COHERENT_RECORD" | "PROCESSOR";
         /**
+         * Lift
+         * @description That a block is lifted for somebody for a while.
+         */
+        Lift: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Block Id
+             * Format: uuid
+             */
+            block_id: string;
+            /**
+             * For Unit Id
+             * Format: uuid
+             */
+            for_unit_id: string;
+            /** For Assignment Id */
+            for_assignment_id: string | null;
+            reason: components["schemas"]["AssertionType"];
+            /**
+             * Start At
+             * Format: date-time
+             */
+            start_at: string;
+            /**
+             * End At
+             * Format: date-time
+             */
+            end_at: string;
+            /** Cancelled At */
+            cancelled_at: string | null;
+        };
+        /**
          * LocalSignIn
          * @description A local account. The code is left out only when no second factor has been set up yet.
          */
@@ -2009,6 +3109,132 @@ export interface components {
             password: string;
             /** Code */
             code?: string | null;
+        };
+        /**
+         * LogEntry
+         * @description One entry. Of other providers' users only what concerns our data.
+         */
+        LogEntry: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Care Provider Id
+             * Format: uuid
+             */
+            care_provider_id: string;
+            /** Seq */
+            seq: number;
+            event: components["schemas"]["Event"];
+            activity: components["schemas"]["Activity"] | null;
+            outcome: components["schemas"]["Outcome"];
+            /** Code */
+            code: string | null;
+            /** Basis */
+            basis: string | null;
+            /** Decision Id */
+            decision_id: string | null;
+            purpose: components["schemas"]["Purpose"] | null;
+            user: components["schemas"]["LogUser"] | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Client Ip */
+            client_ip: string | null;
+            /** Args */
+            args: {
+                [key: string]: unknown;
+            };
+            /** Subjects */
+            subjects: components["schemas"]["LogSubject"][];
+        };
+        /**
+         * LogPage
+         * @description Entries, the newest first.
+         */
+        LogPage: {
+            /** Items */
+            items: components["schemas"]["LogEntry"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * LogQuestion
+         * @description What is looked for in the log; what is left out does not matter.
+         */
+        LogQuestion: {
+            /**
+             * @description Our users' entries, or others' at our data.
+             * @default OUR_USERS
+             */
+            whose: components["schemas"]["Whose"];
+            /** Since */
+            since?: string | null;
+            /**
+             * Until
+             * @description Not in the period itself.
+             */
+            until?: string | null;
+            /** Person Id */
+            person_id?: string | null;
+            /** Patient Id */
+            patient_id?: string | null;
+            event?: components["schemas"]["Event"] | null;
+            outcome?: components["schemas"]["Outcome"] | null;
+            /**
+             * Limit
+             * @description How many at the most.
+             * @default 50
+             */
+            limit: number;
+            /**
+             * After
+             * @description Go on after this one: `next` of the page before.
+             */
+            after?: string | null;
+        };
+        /**
+         * LogSubject
+         * @description What it was done to, or who.
+         */
+        LogSubject: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Provider Id */
+            provider_id: string | null;
+            /** Unit Id */
+            unit_id: string | null;
+        };
+        /**
+         * LogUser
+         * @description Who did it. No name where the person's own data are protected.
+         */
+        LogUser: {
+            /**
+             * Person Id
+             * Format: uuid
+             */
+            person_id: string;
+            /** Assignment Id */
+            assignment_id: string | null;
+            /** Unit Id */
+            unit_id: string | null;
+            /** Hsa Id */
+            hsa_id: string | null;
+            /** Name */
+            name: string | null;
+            /** Title */
+            title: string | null;
         };
         /**
          * Method
@@ -2145,6 +3371,27 @@ export interface components {
             person_id: string;
         };
         /**
+         * NewBlock
+         * @description A block that a patient asked for.
+         *
+         *     Attributes:
+         *         information_care_unit_id: of an inner block: whose information it covers.
+         *         information_start, information_end: only what was registered in between, both included.
+         */
+        NewBlock: {
+            type: components["schemas"]["BlockType"];
+            /** Information Care Unit Id */
+            information_care_unit_id?: string | null;
+            /** Information Start */
+            information_start?: string | null;
+            /** Information End */
+            information_end?: string | null;
+            /** @default PATIENT */
+            requester: components["schemas"]["Requester"];
+            /** Requested At */
+            requested_at?: string | null;
+        };
+        /**
          * NewCase
          * @description A case to register in one's own laboratory.
          */
@@ -2166,6 +3413,35 @@ export interface components {
              * Format: date-time
              */
             accessioned_at: string;
+        };
+        /**
+         * NewConsent
+         * @description That the patient consents, from now on, for one's own care unit.
+         *
+         *     Attributes:
+         *         only_me: for oneself alone.
+         *         by_representative: somebody spoke for the patient.
+         */
+        NewConsent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "CONSENT";
+            scope: components["schemas"]["ConsentScope"];
+            how: components["schemas"]["ConsentForm"];
+            /**
+             * Only Me
+             * @default false
+             */
+            only_me: boolean;
+            /**
+             * By Representative
+             * @default false
+             */
+            by_representative: boolean;
+            /** End At */
+            end_at?: string | null;
         };
         /**
          * NewDelegation
@@ -2207,6 +3483,20 @@ export interface components {
             phone_urgent?: string | null;
         };
         /**
+         * NewEmergency
+         * @description That there is an emergency in which the patient cannot be asked; for oneself, for a day.
+         */
+        NewEmergency: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "EMERGENCY";
+            scope: components["schemas"]["ConsentScope"];
+            /** Reason */
+            reason: string;
+        };
+        /**
          * NewEvidence
          * @description Where the evidence is, or who sees to it by when.
          */
@@ -2219,6 +3509,28 @@ export interface components {
             owner?: string | null;
             /** Due */
             due?: string | null;
+        };
+        /**
+         * NewExtract
+         * @description Whose accesses, of which period.
+         */
+        NewExtract: {
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @description Not in the period itself.
+             */
+            until: string;
         };
         /**
          * NewGrant
@@ -2246,6 +3558,45 @@ export interface components {
              * @description None for as long as the assignment.
              */
             valid_to?: string | null;
+        };
+        /**
+         * NewMismatch
+         * @description Whether what is gathered under the patient may be different people's.
+         */
+        NewMismatch: {
+            /** Doubtful */
+            doubtful: boolean;
+        };
+        /**
+         * NewNotice
+         * @description That a patient was told.
+         */
+        NewNotice: {
+            channel: components["schemas"]["NoticeChannel"];
+            /** Text Version */
+            text_version: string;
+        };
+        /**
+         * NewObjection
+         * @description Whether the patient objects to sharing.
+         */
+        NewObjection: {
+            /** Objects */
+            objects: boolean;
+        };
+        /**
+         * NewPatient
+         * @description Somebody to take in; birth date and sex where the number does not state them.
+         */
+        NewPatient: {
+            number: components["schemas"]["Number"];
+            /** Given Name */
+            given_name: string;
+            /** Family Name */
+            family_name: string;
+            /** Birth Date */
+            birth_date?: string | null;
+            sex?: components["schemas"]["Sex"] | null;
         };
         /**
          * NewPerson
@@ -2278,6 +3629,53 @@ export interface components {
             assignment: components["schemas"]["AssignmentText"];
         };
         /**
+         * NewProtection
+         * @description How the tax agency protects the identity, as just looked up.
+         */
+        NewProtection: {
+            protection: components["schemas"]["Protection"];
+        };
+        /**
+         * NewPublicNotice
+         * @description That all patients were told.
+         */
+        NewPublicNotice: {
+            /** Text Version */
+            text_version: string;
+        };
+        /**
+         * NewRelation
+         * @description That one takes part in a patient's care.
+         *
+         *     Attributes:
+         *         reason_text: needed where the reason is another one.
+         *         whole_unit: everybody at one's care unit does.
+         */
+        NewRelation: {
+            reason: components["schemas"]["RelationReason"];
+            /** Reason Text */
+            reason_text?: string | null;
+            /**
+             * Whole Unit
+             * @default false
+             */
+            whole_unit: boolean;
+            /** End At */
+            end_at?: string | null;
+        };
+        /**
+         * NewReview
+         * @description Which month is to be reviewed.
+         */
+        NewReview: {
+            /**
+             * Month
+             * Format: date
+             * @description Any day of it.
+             */
+            month: string;
+        };
+        /**
          * NewService
          * @description A service for the other party to accept; the customer is one of the agreement's parties.
          */
@@ -2307,11 +3705,86 @@ export interface components {
             part_of?: string | null;
         };
         /**
+         * Notice
+         * @description That a patient, or all, were told how sharing works and that it can be blocked.
+         */
+        Notice: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Patient Id */
+            patient_id: string | null;
+            channel: components["schemas"]["NoticeChannel"];
+            /** Text Version */
+            text_version: string;
+            /**
+             * Given At
+             * Format: date-time
+             */
+            given_at: string;
+            /** End At */
+            end_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * NoticeChannel
+         * @description How a patient was told; PUBLIC is a notice to all of a care provider's patients.
+         * @enum {string}
+         */
+        NoticeChannel: "ORAL" | "LETTER" | "DIGITAL_1177" | "PUBLIC";
+        /**
+         * NoticeList
+         * @description What a patient has been told, in person or with all others, the newest first.
+         */
+        NoticeList: {
+            /** Items */
+            items: components["schemas"]["Notice"][];
+        };
+        /**
          * Notifier
          * @description Who reports a cancer to the register. Source: HSLF-FS 2016:7; domain rules L32.
          * @enum {string}
          */
         Notifier: "OWNER" | "PERFORMER";
+        /**
+         * Number
+         * @description An identity number as typed.
+         *
+         *     Attributes:
+         *         root_oid: of a local reserve number's region; the national kinds have their own.
+         */
+        Number: {
+            type: components["schemas"]["IdentifierType"];
+            /** Value */
+            value: string;
+            /** Root Oid */
+            root_oid?: string | null;
+        };
+        /**
+         * NumberView
+         * @description A number of a patient.
+         *
+         *     Attributes:
+         *         extension: the number; null where the identity is protected.
+         */
+        NumberView: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            type: components["schemas"]["IdentifierType"];
+            /** Root Oid */
+            root_oid: string;
+            /** Extension */
+            extension: string | null;
+            status: components["schemas"]["IdentifierStatus"];
+            /** Linked At */
+            linked_at: string | null;
+        };
         /**
          * Obligation
          * @description What must be done or said when it is allowed.
@@ -2403,6 +3876,12 @@ export interface components {
             assignment_id: string | null;
         };
         /**
+         * Outcome
+         * @description How it went.
+         * @enum {string}
+         */
+        Outcome: "OK" | "DENIED" | "ERROR";
+        /**
          * PairChecklist
          * @description Whether a customer can ask a performer, and what is missing.
          */
@@ -2429,6 +3908,56 @@ export interface components {
         PairChecklists: {
             /** Items */
             items: components["schemas"]["PairChecklist"][];
+        };
+        /**
+         * PatientView
+         * @description A patient.
+         *
+         *     Attributes:
+         *         same_as_id: the same for all rows that are this patient here.
+         *         redacted: the identity is protected: names, numbers, birth date and sex are null.
+         */
+        PatientView: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Same As Id
+             * Format: uuid
+             */
+            same_as_id: string;
+            /** Given Name */
+            given_name: string | null;
+            /** Family Name */
+            family_name: string | null;
+            /** Birth Date */
+            birth_date: string | null;
+            sex: components["schemas"]["Sex"] | null;
+            /** Numbers */
+            numbers: components["schemas"]["NumberView"][];
+            /** Deceased At */
+            deceased_at: string | null;
+            protection: components["schemas"]["Protection"];
+            /** Protection Checked At */
+            protection_checked_at: string | null;
+            /** Objection At */
+            objection_at: string | null;
+            /** Mismatch At */
+            mismatch_at: string | null;
+            /** Redacted */
+            redacted: boolean;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PatientsFound
+         * @description Who has a number: nobody or one.
+         */
+        PatientsFound: {
+            /** Items */
+            items: components["schemas"]["PatientView"][];
         };
         /**
          * Permission
@@ -2543,6 +4072,12 @@ export interface components {
             code?: string | null;
         };
         /**
+         * Protection
+         * @description How the tax agency protects somebody's identity. A new identity (fingerade) is an ordinary patient: L26.
+         * @enum {string}
+         */
+        Protection: "NONE" | "SEKRETESSMARKERING" | "SKYDDAD_FOLKBOKFORING";
+        /**
          * ProviderChange
          * @description What is to be different; what is left out stays as it is.
          */
@@ -2632,16 +4167,6 @@ export interface components {
          */
         PyramidState: "NONE" | "BUILDING" | "READY" | "FAILED";
         /**
-         * Reason
-         * @description Why a slide is quarantined, waits, or has no pyramid.
-         */
-        Reason: {
-            /** Code */
-            code: string;
-            /** Detail */
-            detail: string;
-        };
-        /**
          * Refusal
          * @description Why some of it stays closed; not whose it is.
          */
@@ -2659,17 +4184,172 @@ export interface components {
          */
         RegionCode: "RJL" | "RKL" | "RO" | "OTHER";
         /**
+         * Relation
+         * @description A care relation of one person or one care unit.
+         */
+        Relation: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /** Care Unit Id */
+            care_unit_id: string | null;
+            /** Assignment Id */
+            assignment_id: string | null;
+            reason: components["schemas"]["RelationReason"];
+            /** Reason Text */
+            reason_text: string | null;
+            /**
+             * Start At
+             * Format: date-time
+             */
+            start_at: string;
+            /** End At */
+            end_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * RelationList
+         * @description All care relations of a patient at this care provider, the newest first.
+         */
+        RelationList: {
+            /** Items */
+            items: components["schemas"]["Relation"][];
+        };
+        /**
+         * RelationReason
+         * @description Why somebody takes part in a patient's care.
+         * @enum {string}
+         */
+        RelationReason: "REFERRAL" | "CONSULT" | "MDT" | "ADMISSION" | "EMERGENCY" | "OTHER";
+        /**
          * RequestType
          * @description What one department can ask of another. Source: domain rules, 3.5.
          * @enum {string}
          */
         RequestType: "SECOND_OPINION" | "REVIEW" | "WORKLOAD_TRANSFER" | "INTRAOPERATIVE" | "MDT_PREP";
         /**
+         * Requester
+         * @description Who asked for a block: the patient, or somebody who speaks for an adult.
+         * @enum {string}
+         */
+        Requester: "PATIENT" | "REPRESENTATIVE";
+        /**
          * ResponsibilityModel
          * @description Whether the performer answers for the opinion alone, or reads under the owner's responsibility.
          * @enum {string}
          */
         ResponsibilityModel: "INDEPENDENT" | "UNDER_OWNER";
+        /**
+         * Result
+         * @description What came of looking into somebody's accesses to a patient.
+         * @enum {string}
+         */
+        Result: "JUSTIFIED" | "UNJUSTIFIED";
+        /**
+         * Revealed
+         * @description Where it is blocked, and what the second choice rests on.
+         */
+        Revealed: {
+            /**
+             * Assertion Id
+             * Format: uuid
+             */
+            assertion_id: string;
+            /** Blocks */
+            blocks: components["schemas"]["RevealedBlock"][];
+        };
+        /**
+         * RevealedBlock
+         * @description Where something is blocked.
+         *
+         *     Attributes:
+         *         unit_name: null where only the provider may be told.
+         */
+        RevealedBlock: {
+            /**
+             * Block Id
+             * Format: uuid
+             */
+            block_id: string;
+            type: components["schemas"]["BlockType"];
+            /** Provider Name */
+            provider_name: string;
+            /** Unit Name */
+            unit_name: string | null;
+        };
+        /**
+         * Review
+         * @description A review of one month.
+         */
+        Review: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Month
+             * Format: date
+             */
+            month: string;
+            state: components["schemas"]["ReviewState"];
+            /**
+             * Moves
+             * @description Where it can go from here.
+             */
+            moves: components["schemas"]["ReviewState"][];
+            /**
+             * Pairs
+             * @description Of a user and a patient in that month.
+             */
+            pairs: number | null;
+            /**
+             * Wanted
+             * @description Drawn at the least.
+             */
+            wanted: number | null;
+            /** Sampled At */
+            sampled_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Incident Ref */
+            incident_ref: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ReviewList
+         * @description Reviews, the newest first.
+         */
+        ReviewList: {
+            /** Items */
+            items: components["schemas"]["Review"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ReviewMove
+         * @description Where a review goes. Whether it ends as done or escalated is decided by its findings.
+         */
+        ReviewMove: {
+            to: components["schemas"]["ReviewState"];
+            /** Incident Ref */
+            incident_ref?: string | null;
+        };
+        /**
+         * ReviewState
+         * @description Where a review is. Source: domain rules, 5.8.
+         * @enum {string}
+         */
+        ReviewState: "PLANNED" | "SAMPLED" | "IN_REVIEW" | "DONE" | "ESCALATED";
         /**
          * Role
          * @description What somebody does under an assignment. Source: domain rules, section 6.
@@ -2692,6 +4372,34 @@ export interface components {
             en: string;
             /** Permissions */
             permissions: components["schemas"]["Permission"][];
+        };
+        /**
+         * SecondChoice
+         * @description Lift a block for a while.
+         *
+         *     Attributes:
+         *         assertion_id: from the first choice.
+         *         until: seven days from now at the latest.
+         *         whole_unit: for everybody at one's care unit; on consent only.
+         */
+        SecondChoice: {
+            /**
+             * Assertion Id
+             * Format: uuid
+             */
+            assertion_id: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Whole Unit
+             * @default false
+             */
+            whole_unit: boolean;
         };
         /**
          * Service
@@ -2800,6 +4508,12 @@ export interface components {
             demo_providers: components["schemas"]["DemoProvider"][];
         };
         /**
+         * Sex
+         * @description As the identity number or the record states it.
+         * @enum {string}
+         */
+        Sex: "FEMALE" | "MALE";
+        /**
          * Signature
          * @description That a party signed: when, and under which assignment or as whom.
          */
@@ -2838,7 +4552,7 @@ export interface components {
             progress: number | null;
             /** Viewable */
             viewable: boolean;
-            reason: components["schemas"]["Reason"] | null;
+            reason: components["schemas"]["viewer__api__slides__Reason"] | null;
             /**
              * Received At
              * Format: date-time
@@ -2935,7 +4649,7 @@ export interface components {
          * @description How and why an agreement is ended before its time.
          */
         Termination: {
-            ending: components["schemas"]["Ending"];
+            ending: components["schemas"]["cases__access__agreements__agreement__Ending"];
             /** Reason */
             reason: string;
         };
@@ -3094,19 +4808,6 @@ export interface components {
          * @enum {string}
          */
         Urgency: "INTRAOP" | "SNABB" | "SVF" | "ROUTINE";
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
-        };
         /**
          * ViewingState
          * @description Whether a viewing still holds, and if not, why.
@@ -3136,8 +4837,197 @@ export interface components {
             /** Next Step */
             next_step?: string | null;
         };
+        /**
+         * Whose
+         * @description Whose entries: of our own users, or of other providers' users at our data. Source: domain rules, L6.
+         * @enum {string}
+         */
+        Whose: "OUR_USERS" | "OUR_DATA";
+        /**
+         * Ending
+         * @description How people end an agreement: before both signed, with the notice agreed on, or at once for a breach.
+         * @enum {string}
+         */
+        cases__access__agreements__agreement__Ending: "WITHDRAWN" | "UNDER_NOTICE" | "RESCINDED";
+        /**
+         * Reason
+         * @description Why a pair was drawn.
+         *
+         *     Not yet, because nothing here knows what they need: same address as the patient and staff as patient (no register
+         *     of addresses, and no identity numbers of staff), access without a care link, a list of well-known people, and
+         *     reopening what was closed (cases have no end yet).
+         * @enum {string}
+         */
+        cases__access__log_sampling__Reason: "RANDOM" | "EMERGENCY" | "PROTECTED_IDENTITY" | "SAME_SURNAME" | "OUTSIDE_HOURS" | "UNUSUAL_VOLUME" | "REFUSED_OFTEN";
+        /**
+         * Ending
+         * @description Why a block ends.
+         */
+        viewer__api__blocks__Ending: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Reason
+         * @description Why a slide is quarantined, waits, or has no pyramid.
+         */
+        viewer__api__slides__Reason: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * Problem
+         * @description What every error answer looks like.
+         *
+         *     Attributes:
+         *         code: for programs and for translation.
+         *         next_step: what a person can do about it.
+         *         field: which part of what was sent is wrong.
+         *         allowed: the moves that are possible now.
+         */
+        Problem: {
+            /**
+             * Type
+             * @default about:blank
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /** Code */
+            code: string;
+            /**
+             * Next Step
+             * @default null
+             */
+            next_step: string | null;
+            /**
+             * Field
+             * @default null
+             */
+            field: string | null;
+            /**
+             * Allowed
+             * @default null
+             */
+            allowed: string[] | null;
+        };
     };
-    responses: never;
+    responses: {
+        /** @description What was sent cannot be read at all. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is signed in, the session is locked, or what was shown as proof is not right. */
+        Unauthorized: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It is there, but not allowed; `code` and `next_step` say why, and what would change it. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or none that you may know of. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It cannot be, as things are; `allowed` lists the moves that are possible. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request does not say how long its body is. */
+        LengthRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Somebody changed it since it was read. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is larger than what is accepted. */
+        RequestEntityTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What was sent does not have the form described here, or breaks a rule. */
+        UnprocessableEntity: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The change does not say which version it is a change of. */
+        PreconditionRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many attempts; Retry-After says when to try again, in seconds. */
+        TooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The database does not answer, or too many sign in at once. Try again. */
+        ServiceUnavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -3230,6 +5120,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_session_api_session_post: {
@@ -3254,15 +5145,16 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     delete_session_api_session_delete: {
@@ -3281,6 +5173,14 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     note_activity_api_session_activity_post: {
@@ -3301,6 +5201,13 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     choose_assignment_api_session_assignment_post: {
@@ -3325,15 +5232,16 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     unlock_session_api_session_unlock_post: {
@@ -3358,15 +5266,17 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     reauthenticate_api_session_reauthentication_post: {
@@ -3391,15 +5301,17 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     confirm_enrolment_api_session_enrolment_put: {
@@ -3424,15 +5336,17 @@ export interface operations {
                     "application/json": components["schemas"]["SessionState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     start_enrolment_api_session_enrolment_post: {
@@ -3453,6 +5367,14 @@ export interface operations {
                     "application/json": components["schemas"]["Enrolment"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     list_other_sessions_api_session_others_get: {
@@ -3473,6 +5395,9 @@ export interface operations {
                     "application/json": components["schemas"]["OtherSession"][];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     delete_other_session_api_session_others__session_id__delete: {
@@ -3493,15 +5418,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_organisations_api_organisations_get: {
@@ -3527,15 +5452,10 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_organisation_api_organisations__provider_id__get: {
@@ -3558,15 +5478,11 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     change_organisation_api_organisations__provider_id__patch: {
@@ -3596,15 +5512,17 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     move_organisation_api_organisations__provider_id__status_put: {
@@ -3634,15 +5552,17 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_unit_api_care_units_post: {
@@ -3667,15 +5587,16 @@ export interface operations {
                     "application/json": components["schemas"]["UnitRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     change_unit_api_care_units__unit_id__patch: {
@@ -3705,15 +5626,17 @@ export interface operations {
                     "application/json": components["schemas"]["UnitRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_department_api_departments_post: {
@@ -3738,15 +5661,16 @@ export interface operations {
                     "application/json": components["schemas"]["DepartmentRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     change_department_api_departments__department_id__patch: {
@@ -3776,15 +5700,17 @@ export interface operations {
                     "application/json": components["schemas"]["DepartmentRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_people_api_people_get: {
@@ -3810,15 +5736,10 @@ export interface operations {
                     "application/json": components["schemas"]["PersonList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_person_api_people_post: {
@@ -3843,15 +5764,16 @@ export interface operations {
                     "application/json": components["schemas"]["PersonRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_person_api_people__person_id__get: {
@@ -3874,15 +5796,11 @@ export interface operations {
                     "application/json": components["schemas"]["PersonRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     change_person_api_people__person_id__patch: {
@@ -3912,15 +5830,17 @@ export interface operations {
                     "application/json": components["schemas"]["PersonRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_assignment_api_assignments_post: {
@@ -3945,15 +5865,16 @@ export interface operations {
                     "application/json": components["schemas"]["AssignmentRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     end_assignment_api_assignments__assignment_id__patch: {
@@ -3983,15 +5904,17 @@ export interface operations {
                     "application/json": components["schemas"]["AssignmentRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_subspecialties_api_subspecialties_get: {
@@ -4012,6 +5935,9 @@ export interface operations {
                     "application/json": components["schemas"]["SubspecialtyText"][];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     set_competence_api_people__person_id__competences__subspecialty__put: {
@@ -4042,15 +5968,17 @@ export interface operations {
                     "application/json": components["schemas"]["CompetenceRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_absences_api_absences_get: {
@@ -4076,15 +6004,10 @@ export interface operations {
                     "application/json": components["schemas"]["AbsenceList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_absence_api_absences_post: {
@@ -4109,15 +6032,16 @@ export interface operations {
                     "application/json": components["schemas"]["AbsenceRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     cancel_absence_api_absences__absence_id__delete: {
@@ -4143,15 +6067,16 @@ export interface operations {
                     "application/json": components["schemas"]["AbsenceRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_roles_api_roles_get: {
@@ -4172,6 +6097,9 @@ export interface operations {
                     "application/json": components["schemas"]["RoleRow"][];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_analyses_api_risk_analyses_get: {
@@ -4197,15 +6125,10 @@ export interface operations {
                     "application/json": components["schemas"]["AnalysisList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_analysis_api_risk_analyses_post: {
@@ -4230,15 +6153,16 @@ export interface operations {
                     "application/json": components["schemas"]["AnalysisRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_grants_api_role_grants_get: {
@@ -4265,15 +6189,10 @@ export interface operations {
                     "application/json": components["schemas"]["GrantList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_grant_api_role_grants_post: {
@@ -4298,15 +6217,16 @@ export interface operations {
                     "application/json": components["schemas"]["GrantRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     approve_grant_api_role_grants__grant_id__approval_post: {
@@ -4332,15 +6252,16 @@ export interface operations {
                     "application/json": components["schemas"]["GrantRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     end_grant_api_role_grants__grant_id__delete: {
@@ -4366,15 +6287,16 @@ export interface operations {
                     "application/json": components["schemas"]["GrantRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_delegations_api_delegations_get: {
@@ -4400,15 +6322,10 @@ export interface operations {
                     "application/json": components["schemas"]["DelegationList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_delegation_api_delegations_post: {
@@ -4433,15 +6350,16 @@ export interface operations {
                     "application/json": components["schemas"]["DelegationRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     end_delegation_api_delegations__delegation_id__delete: {
@@ -4467,15 +6385,16 @@ export interface operations {
                     "application/json": components["schemas"]["DelegationRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_agreements_api_agreements_get: {
@@ -4502,15 +6421,10 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_agreement_api_agreements_post: {
@@ -4535,15 +6449,16 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_agreement_api_agreements__agreement_id__get: {
@@ -4566,15 +6481,11 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     correct_agreement_api_agreements__agreement_id__put: {
@@ -4604,15 +6515,17 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     sign_agreement_api_agreements__agreement_id__signature_post: {
@@ -4638,15 +6551,16 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     terminate_agreement_api_agreements__agreement_id__termination_post: {
@@ -4676,15 +6590,17 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_services_api_service_descriptions_get: {
@@ -4710,15 +6626,10 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     propose_service_api_service_descriptions_post: {
@@ -4743,15 +6654,16 @@ export interface operations {
                     "application/json": components["schemas"]["Service"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     choose_model_api_service_descriptions_legal_model_post: {
@@ -4776,15 +6688,16 @@ export interface operations {
                     "application/json": components["schemas"]["LegalChoice"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_service_api_service_descriptions__service_id__get: {
@@ -4807,15 +6720,11 @@ export interface operations {
                     "application/json": components["schemas"]["Service"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     accept_service_api_service_descriptions__service_id__acceptance_post: {
@@ -4841,15 +6750,16 @@ export interface operations {
                     "application/json": components["schemas"]["Service"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     end_service_api_service_descriptions__service_id__ending_post: {
@@ -4875,15 +6785,16 @@ export interface operations {
                     "application/json": components["schemas"]["Service"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_checklists_api_checklists_get: {
@@ -4904,6 +6815,9 @@ export interface operations {
                     "application/json": components["schemas"]["PairChecklists"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_checklist_api_checklists__customer_id___performer_id__get: {
@@ -4927,15 +6841,11 @@ export interface operations {
                     "application/json": components["schemas"]["PairChecklist"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_evidence_api_evidence_get: {
@@ -4956,6 +6866,9 @@ export interface operations {
                     "application/json": components["schemas"]["EvidenceList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     put_evidence_api_evidence__item__put: {
@@ -4985,15 +6898,916 @@ export interface operations {
                     "application/json": components["schemas"]["EvidenceRow"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_patient_api_patients_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPatient"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["PatientView"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search_patients_api_patients_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Number"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientsFound"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_patient_api_patients__patient_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    link_number_api_patients__patient_id__identifiers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FurtherNumber"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    unlink_number_api_patients__patient_id__identifiers__identifier_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                patient_id: string;
+                identifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    put_protection_api_patients__patient_id__protection_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProtection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    put_objection_api_patients__patient_id__objection_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewObjection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    put_mismatch_api_patients__patient_id__mismatch_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMismatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_blocks_api_patients__patient_id__blocks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_block_api_patients__patient_id__blocks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBlock"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Block"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revoke_block_api_blocks__block_id__revocation_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["viewer__api__blocks__Ending"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Block"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_block_api_blocks__block_id__deletion_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["viewer__api__blocks__Ending"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Block"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_blocked_api_patients__patient_id__blocked_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocked"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reveal_blocked_api_patients__patient_id__blocked_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstChoice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_lift_api_blocks__block_id__lifts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondChoice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lift"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_lift_api_lifts__lift_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lift"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_consents_api_patients__patient_id__consents_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_consent_api_patients__patient_id__consents_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"] | components["schemas"]["NewEmergency"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    end_consent_api_consents__consent_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_consent_api_consents__consent_id__deletion_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_relations_api_patients__patient_id__relations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelationList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_relation_api_patients__patient_id__relations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRelation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Relation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    end_relation_api_relations__relation_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                relation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Relation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_notices_api_patients__patient_id__notices_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_notice_api_patients__patient_id__notices_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNotice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notice"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_public_notice_api_notices_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPublicNotice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notice"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    end_notice_api_notices__notice_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notice_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notice"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_slides_api_slides_get: {
@@ -5019,15 +7833,10 @@ export interface operations {
                     "application/json": components["schemas"]["SlideList"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_slide_api_slides__slide_id__get: {
@@ -5050,15 +7859,11 @@ export interface operations {
                     "application/json": components["schemas"]["Slide"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     set_case_api_slides__slide_id__case_put: {
@@ -5085,15 +7890,16 @@ export interface operations {
                     "application/json": components["schemas"]["Slide"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_image_api_slides__slide_id___image__jpg_get: {
@@ -5117,15 +7923,11 @@ export interface operations {
                     "image/jpeg": unknown;
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_viewing_api_viewings_post: {
@@ -5150,15 +7952,16 @@ export interface operations {
                     "application/json": components["schemas"]["OpenedViewing"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_viewing_api_viewings__viewing_id__get: {
@@ -5181,15 +7984,11 @@ export interface operations {
                     "application/json": components["schemas"]["ViewingState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     delete_viewing_api_viewings__viewing_id__delete: {
@@ -5210,15 +8009,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     renew_viewing_api_viewings__viewing_id__renewals_post: {
@@ -5241,15 +8040,15 @@ export interface operations {
                     "application/json": components["schemas"]["ViewingState"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_case_api_cases_post: {
@@ -5274,15 +8073,16 @@ export interface operations {
                     "application/json": components["schemas"]["Case"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     read_case_api_cases__case_id__get: {
@@ -5305,15 +8105,11 @@ export interface operations {
                     "application/json": components["schemas"]["Case"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     add_member_api_cases__case_id__members__assignment_id__put: {
@@ -5335,15 +8131,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     release_member_api_cases__case_id__members__assignment_id__delete: {
@@ -5365,15 +8161,382 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
-            422: {
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search_api_log_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["LogPage"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_reviews_api_log_reviews_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_review_api_log_reviews_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_review_api_log_reviews__review_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    move_review_api_log_reviews__review_id__moves_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewMove"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_findings_api_log_reviews__review_id__findings_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_finding_api_log_reviews__review_id__findings__finding_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                review_id: string;
+                finding_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_extracts_api_log_extracts_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_extract_api_log_extracts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExtract"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extract"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_extract_api_log_extracts__extract_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extract_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extract"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    move_extract_api_log_extracts__extract_id__moves_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                extract_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtractMove"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extract"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     stream_events_api_events_get: {
@@ -5394,6 +8557,8 @@ export interface operations {
                     "text/event-stream": unknown;
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
         };
     };
     create_look_up_api_patients__patient_id__look_ups_post: {
@@ -5420,15 +8585,16 @@ export interface operations {
                     "application/json": components["schemas"]["FoundFurther"];
                 };
             };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
 }

@@ -57,6 +57,13 @@ function tilesKept(side: number): number {
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+// OpenSeadragon writes a style of its own into the page, which the content security policy stops, unless it finds
+// it there: one of no type is never read. Losing it, fingers see where the focus is, as keys do.
+const written = document.createElement("style");
+written.type = "none";
+written.dataset["openseadragonMobileCss"] = "";
+document.head.append(written);
+
 class Tiles extends OpenSeadragon.TileSource {
   readonly #folder: string;
 
