@@ -23,6 +23,9 @@ KALMAR_PATHOLOGY, KALMAR_SURGERY, LINKOPING = uuid.UUID(int=11), uuid.UUID(int=1
 """Their care units."""
 PERSON, ASSIGNMENT, OTHER_ASSIGNMENT = uuid.UUID(int=101), uuid.UUID(int=102), uuid.UUID(int=103)
 
+NOBODY = frozenset[CareLink]()
+OTHER_UNIT = {"unit_id": KALMAR_SURGERY}
+
 
 def grant(role: Role = Role.PAT, **facts: Any) -> Grant:
     """A role that holds, with its analysis in date."""

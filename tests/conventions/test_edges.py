@@ -23,6 +23,8 @@ EDGES = {
     "viewer/app.py",
     "viewer/cli_accounts.py",
     "viewer/cli_agreements.py",
+    "viewer/cli_audit.py",
+    "viewer/cli_keys.py",
     "viewer/cli_seed.py",
     "viewer/dependencies.py",
     "viewer/doctor.py",

@@ -36,6 +36,8 @@ def describe() -> str:
                 default = "must be set"
             case bool(value):
                 default = f"`{str(value).lower()}`"
+            case None:
+                default = "in the data folder"
             case value:
                 default = f"`{value}`"
         rows.append(f"| `SAMSYN_{name.upper()}` | {default} | {field.description} |")
@@ -49,7 +51,7 @@ def test_the_page_of_settings_is_current() -> None:
 
 def test_every_setting_is_described_and_read_from_its_variable() -> None:
     assert all(field.description for field in ViewerSettings.model_fields.values())
-    made = ViewerSettings(database_url="d", redis_url="r")
+    made = ViewerSettings(database_url="d", redis_url="r", keys=Path("/keys"), anchors=Path("/anchors"))
     variables = {f"SAMSYN_{name.upper()}": str(value) for name, value in made.model_dump().items()}
     before = dict(os.environ)
     os.environ.update(variables | {"SAMSYN_DEMO": "true"})

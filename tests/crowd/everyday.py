@@ -132,7 +132,7 @@ class Everyday:
     def ask_own(self, clock: Clock) -> None:
         """Describe a slide of the own unit and decide."""
         with self.request() as (session, actor, seat):
-            _ask(session, actor, seat.own_slide, "PDL_INTERNAL", clock)
+            _ask(session, actor, seat.own_slide, "OWN_UNIT", clock)
 
     def ask_far(self, clock: Clock) -> None:
         """Describe another care provider's slide and decide: coherent record."""
@@ -158,7 +158,7 @@ class Everyday:
 
     def change_rights(self, clock: Clock) -> None:
         """Decide again what is looked at of one patient, after a block, a consent or a relation changed."""
-        with self.request() as (session, actor, seat), clock:
+        with self.request() as (session, _, seat), clock:
             slide = session.get_one(SlideImage, seat.own_slide)
             case = session.get_one(PathologyCase, slide.case_id)
             note_changed(session, [case.patient_id])

@@ -86,12 +86,12 @@ def fill(database: Database, sizes: Sizes, *, say: Callable[[str], None] = lambd
 
 def wake(database: Database) -> None:
     """Somebody did something just now in every live session, and looks at what it has open."""
-    live = "SELECT id FROM sign_in_session WHERE ended_at IS NULL"
     for statement in (
         "UPDATE sign_in_session SET last_seen_at = now(), authenticated_at = now(),"
         " ends_at = now() + interval '9 hours' WHERE ended_at IS NULL",
         "UPDATE viewing SET until = now() + interval '10 minutes' WHERE closed_at IS NULL",
-        f"UPDATE active_choice SET ends_at = now() + interval '2 hours' WHERE session_id IN ({live})",
+        "UPDATE active_choice SET ends_at = now() + interval '2 hours'"
+        " FROM sign_in_session WHERE sign_in_session.id = session_id AND ended_at IS NULL",
     ):
         database.query(statement)
 

@@ -64,11 +64,11 @@ FROM seat ORDER BY at;
 INSERT INTO access_decision (id, created_at, care_provider_id, assignment_id, session_id, resource_kind, resource_id,
     owner_provider_id, intent, allowed, basis, obligations, inputs_digest, until)
 SELECT decision_id, at, provider_id, assignment_id, session_id, 'slide', slide_id, provider_id, 'VIEW', true,
-    'PDL_INTERNAL', '{}', sha256(int4send(k)), at + interval '5 minutes'
+    'OWN_UNIT', '{}', sha256(int4send(k)), at + interval '5 minutes'
 FROM seat JOIN glass USING (n) ORDER BY at;
 INSERT INTO viewing (id, created_at, care_provider_id, session_id, assignment_id, slide_image_id, basis, decision_id,
     until, early, closed_at)
-SELECT viewing_id, at, provider_id, session_id, assignment_id, slide_id, 'PDL_INTERNAL', decision_id,
+SELECT viewing_id, at, provider_id, session_id, assignment_id, slide_id, 'OWN_UNIT', decision_id,
     at + interval '5 minutes', false, CASE WHEN NOT live THEN at + interval '4 minutes' END
 FROM seat JOIN glass USING (n) ORDER BY at;
 
@@ -137,7 +137,7 @@ INSERT INTO audit_event (id, care_provider_id, seq, at, event, activity, outcome
 SELECT line.id, line.provider_id, 100000 + e / :providers, line.at,
     CASE WHEN e % 50000 = 13 THEN 'NODOPPNING' WHEN e % 100 = 7 THEN 'ACCESS_DENIED' WHEN e % 20 = 0 THEN 'LIST_VIEWED'
         WHEN e % 3 = 0 THEN 'SLIDE_OPENED' WHEN e % 3 = 1 THEN 'SLIDE_CLOSED' ELSE 'CASE_VIEWED' END,
-    'Läsa', CASE WHEN e % 100 = 7 THEN 'DENIED' ELSE 'OK' END, CASE WHEN e % 100 = 7 THEN 'D10' END, 'PDL_INTERNAL',
+    'Läsa', CASE WHEN e % 100 = 7 THEN 'DENIED' ELSE 'OK' END, CASE WHEN e % 100 = 7 THEN 'D10' END, 'OWN_UNIT',
     'Vård och behandling', person_id, line.assignment_id, line.unit_id, uuidv7(line.at - now()), '10.0.0.7', '{}',
     CASE WHEN e % 10 = 0 THEN ARRAY[made.provider_id] ELSE ARRAY[]::uuid[] END, sha256(int4send(e)),
     sha256(int4send(e + :providers))

@@ -20,7 +20,7 @@ REFUSALS = {(403, "D04"): False, (401, "NOT_SIGNED_IN"): False}
 """What an answer looks like that roles refuse. Anything else that is an answer of the rules is allowed by them."""
 UNANSWERABLE = {"INVALID_REQUEST", "INTERNAL", "VERSION_MISSING", "METHOD_NOT_ALLOWED", "SESSION_LOCKED", "D01", "D02"}
 """What no request here may be answered with: it would say nothing about roles."""
-ONE_S_OWN = "/api/session"
+ONES_OWN = "/api/session"
 """Below this, a request may end or change the session that it is made in."""
 NOT_HELD = {
     "POST /api/session": "none of these people can sign in as a demo person",
@@ -48,7 +48,7 @@ class Hospital:
         if who == OUT:
             return None
         somebody = self.furnished.people[Role(who)]
-        if ONE_S_OWN in route and Role(who) is not Role.PAT:
+        if ONES_OWN in route:
             kept = somebody.token
             token = somebody.sign_in()
             somebody.token = kept

@@ -1,40 +1,26 @@
-"""Viewings: opened by the gate, ended in the same transaction as any right they rest on, renewed without notice."""
+"""Viewings: opened by the gate, renewed without notice, on record, and behind the database's own walls."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from looking import at_home, from_elsewhere, open_as
 from product import Database
 from sqlalchemy import select
-from sqlalchemy.orm import Session
-from world import Place, Somebody, World
+from world import Place, World
 
-from cases.access.actors import Actor
-from cases.access.agreements import Agreement, AgreementType, Ending, Operator, terminate
 from cases.access.audit import AuditEvent, Event, LogUnavailable
-from cases.access.blocks import BlockType, register_block
-from cases.access.choices import ChoiceKind
-from cases.access.consents import ConsentAssertion, ConsentForm, ConsentScope, end_consent, register_consent
 from cases.access.decisions import AccessDecision
-from cases.access.gate import Basis, Code, Refused
-from cases.access.grants import RoleGrant, end_grant
-from cases.access.identities import set_mismatch, set_objection, set_protection
-from cases.access.organisations import CareProvider, ProviderStatus, move_provider
-from cases.access.patients import Patient, Protection
-from cases.access.people import Assignment, end_assignment
+from cases.access.gate import Code, Refused
+from cases.access.grants import RoleGrant
+from cases.access.patients import Patient
 from cases.access.permissions import Role
-from cases.access.relations import PatientRelation, RelationReason, end_relation, register_relation
-from cases.access.sessions import Ending as SessionEnding
-from cases.access.sessions import SignInSession, end_session
-from cases.database import act_for, platform
-from cases.records.pathology_case import PathologyCase, add_member, release_member
+from cases.database import platform
+from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import SlideImage, SlideStatus, quarantine
-from cases.sharing.record_grants import look_up
-from cases.sharing.viewings import Viewing, close_viewing, find_live, open_viewing, renew
+from cases.sharing.viewings import Viewing, close_viewing, find_live, renew
 from cases.transaction import transaction
 
 
@@ -54,269 +40,8 @@ def linkoping(world: World) -> Place:
     return world.provider("Region Östergötland")
 
 
-@dataclass
-class Looking:
-    """Somebody with a slide open."""
-
-    who: Somebody
-    patient_id: uuid.UUID
-    case: PathologyCase
-    slide_id: uuid.UUID
-    viewing_id: uuid.UUID
-    basis: str
-
-    def live(self) -> bool:
-        """Whether the tile server would serve it."""
-        with transaction(self.who.place.world.app) as session:
-            return self.viewing_id in find_live(session, [self.viewing_id])
-
-    def ended_code(self) -> str | None:
-        """Why it ended."""
-        with transaction(self.who.place.world.owner) as session:
-            return session.get_one(Viewing, self.viewing_id).ended_code
-
-
-def open_as(who: Somebody, slide_id: uuid.UUID) -> tuple[uuid.UUID, str]:
-    """Open a slide in a request of its own: the viewing's id and its basis."""
-    with who.acting() as (session, actor):
-        viewing = open_viewing(session, session.get_one(SlideImage, slide_id), by=actor, now=datetime.now(UTC))
-        return viewing.id, viewing.basis
-
-
-def at_home(place: Place, *, team: bool = False) -> Looking:
-    """A pathologist of the owner's own unit: by the department's queue, or as one of the team."""
-    who = place.person(Role.PAT)
-    patient_id = place.patient(place.world.number())
-    case = place.case(patient_id)
-    slide_id = place.world.slide(case)
-    if team:
-        with transaction(place.world.owner) as session:
-            add_member(session, case, assignment_id=who.assignment.id, by=place.clerk)
-    return Looking(who, patient_id, case, slide_id, *open_as(who, slide_id))
-
-
-def from_elsewhere(owner: Place, reader: Place) -> Looking:
-    """A clinician of another provider who looks up what the owner has of a patient in their care who consents."""
-    number = owner.world.number()
-    patient_id, there = owner.patient(number), reader.patient(number)
-    case = owner.case(patient_id)
-    slide_id = owner.world.slide(case)
-    who = reader.person(Role.CLN)
-    now = datetime.now(UTC)
-    with who.acting() as (session, actor):
-        patient = session.get_one(Patient, there)
-        register_relation(session, patient, RelationReason.ADMISSION, by=actor, now=now)
-        register_consent(session, patient, ConsentScope.SVOD, how=ConsentForm.ORAL, by=actor, now=now)
-    with who.acting() as (session, actor):
-        patient = session.get_one(Patient, there)
-        found = look_up(session, patient, ChoiceKind.COHERENT_RECORD, reason="Inlagd hos oss", by=actor, now=now)
-        assert [(listed.slide.id, listed.may_open) for listed in found.listed] == [(slide_id, True)]
-    return Looking(who, patient_id, case, slide_id, *open_as(who, slide_id))
-
-
-Event_ = Callable[[Session, Looking], object]
-
-
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def one(session: Session, statement: object) -> object:
-    return session.scalars(statement).one()  # type: ignore[call-overload]
-
-
-def own_relation(session: Session, looking: Looking) -> PatientRelation:
-    return session.scalars(
-        select(PatientRelation).where(PatientRelation.assignment_id == looking.who.assignment.id)
-    ).one()
-
-
-def own_consent(session: Session, looking: Looking) -> ConsentAssertion:
-    return session.scalars(
-        select(ConsentAssertion).where(ConsentAssertion.created_by == looking.who.assignment.id)
-    ).one()
-
-
-def acting(session: Session, looking: Looking) -> Actor:
-    """The reader, as a request of theirs would have it."""
-    from cases.access.sessions import find_actor
-
-    assert looking.who.token is not None
-    found = find_actor(session, looking.who.token, now=now())
-    assert found is not None
-    return found.require_actor()
-
-
-def end_agreement(session: Session, looking: Looking, kind: AgreementType, place: Place) -> None:
-    agreement = session.scalars(
-        select(Agreement).where(Agreement.type == kind, Agreement.party_a == place.provider.id)
-    ).one()
-    operator = Operator("Drift Driftsson, driftchef")
-    terminate(session, agreement, Ending.RESCINDED, reason="Avtalsbrott", by=operator, now=now())
-
-
-def block(session: Session, looking: Looking, kind: BlockType) -> None:
-    owner = looking.case
-    clerk = _clerk(session, looking)
-    patient = session.get_one(Patient, looking.patient_id)
-    unit = owner.care_unit_id if kind is BlockType.INNER else None
-    register_block(session, patient, kind, unit_id=unit, by=clerk, now=now())
-
-
-def _clerk(session: Session, looking: Looking) -> Actor:
-    clerk = CLERKS[looking.case.care_provider_id]
-    act_for(session, clerk.provider_id)
-    return clerk
-
-
-CLERKS: dict[uuid.UUID, Actor] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def clerks(kalmar: Place, linkoping: Place) -> None:
-    CLERKS.update({place.provider.id: place.clerk for place in (kalmar, linkoping)})
-
-
-def patient_of(session: Session, looking: Looking) -> Patient:
-    return session.get_one(Patient, looking.patient_id)
-
-
-ENDS_AT_HOME: dict[str, tuple[Event_, Code]] = {
-    "the role ends": (
-        lambda session, looking: end_grant(
-            session,
-            session.scalars(select(RoleGrant).where(RoleGrant.assignment_id == looking.who.assignment.id)).one(),
-            now=now(),
-            by=None,
-        ),
-        Code.D04,
-    ),
-    "the assignment ends": (
-        lambda session, looking: end_assignment(
-            session, session.get_one(Assignment, looking.who.assignment.id), at=now(), now=now(), by=None
-        ),
-        Code.D03,
-    ),
-    "the session ends": (
-        lambda session, looking: end_session(
-            session,
-            session.scalars(
-                select(SignInSession).where(SignInSession.assignment_id == looking.who.assignment.id)
-            ).one(),
-            because=SessionEnding.ENDED_BY_PERSON,
-            now=now(),
-        ),
-        Code.D01,
-    ),
-    "the patient's identity becomes doubtful": (
-        lambda session, looking: set_mismatch(
-            session, patient_of(session, looking), doubtful=True, by=_clerk(session, looking), now=now()
-        ),
-        Code.D06,
-    ),
-    "the identity becomes protected": (
-        lambda session, looking: set_protection(
-            session,
-            patient_of(session, looking),
-            Protection.SEKRETESSMARKERING,
-            by=_clerk(session, looking),
-            now=now(),
-        ),
-        Code.D40,
-    ),
-}
-ENDS_ELSEWHERE: dict[str, tuple[Event_, Code]] = {
-    "an outer block is registered": (lambda session, looking: block(session, looking, BlockType.OUTER), Code.D30),
-    "an inner block is registered": (lambda session, looking: block(session, looking, BlockType.INNER), Code.D30),
-    "the patient objects": (
-        lambda session, looking: set_objection(
-            session, patient_of(session, looking), objects=True, by=_clerk(session, looking), now=now()
-        ),
-        Code.D32,
-    ),
-    "the consent ends": (
-        lambda session, looking: end_consent(
-            session, own_consent(session, looking).id, by=acting(session, looking), now=now()
-        ),
-        Code.D23,
-    ),
-    "the relation ends": (
-        lambda session, looking: end_relation(
-            session, own_relation(session, looking).id, by=acting(session, looking), now=now()
-        ),
-        Code.D10,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ENDS_AT_HOME)
-def test_whatever_ends_a_right_at_home_ends_the_viewing_in_the_same_transaction(kalmar: Place, name: str) -> None:
-    end, code = ENDS_AT_HOME[name]
-    looking, other = at_home(kalmar), at_home(kalmar)
-    assert looking.basis == Basis.OWN_UNIT and looking.live()
-    with transaction(kalmar.world.owner) as session:
-        end(session, looking)
-    assert not looking.live()
-    assert looking.ended_code() == code
-    assert other.live(), "what somebody else looks at goes on"
-
-
-@pytest.mark.parametrize("name", ENDS_ELSEWHERE)
-def test_whatever_ends_a_right_elsewhere_ends_the_viewing_in_the_same_transaction(
-    kalmar: Place, linkoping: Place, name: str
-) -> None:
-    end, code = ENDS_ELSEWHERE[name]
-    looking, at_home_too = from_elsewhere(kalmar, linkoping), at_home(kalmar)
-    assert looking.basis == Basis.COHERENT_RECORD and looking.live()
-    with transaction(kalmar.world.owner) as session:
-        end(session, looking)
-    assert not looking.live()
-    assert looking.ended_code() == code
-    assert at_home_too.live()
-
-
-def test_a_block_never_darkens_the_own_unit(kalmar: Place) -> None:
-    looking = at_home(kalmar)
-    with transaction(kalmar.world.owner) as session:
-        block(session, looking, BlockType.INNER)
-        block(session, looking, BlockType.OUTER)
-    assert looking.live()
-
-
-def test_being_released_from_a_case_ends_what_only_that_allowed(kalmar: Place) -> None:
-    clinic = kalmar.other_unit()
-    who = clinic.person(Role.CLN)
-    case = kalmar.case(kalmar.patient(kalmar.world.number()))
-    slide_id = kalmar.world.slide(case)
-    with transaction(kalmar.world.owner) as session:
-        add_member(session, case, assignment_id=who.assignment.id, by=kalmar.clerk)
-    viewing_id, basis = open_as(who, slide_id)
-    assert basis == Basis.OWN_PROVIDER
-    with transaction(kalmar.world.owner) as session:
-        release_member(session, case, assignment_id=who.assignment.id, by=kalmar.clerk, now=now())
-    looking = Looking(who, case.patient_id, case, slide_id, viewing_id, basis)
-    assert (looking.live(), looking.ended_code()) == (False, Code.D10)
-
-
-@pytest.mark.parametrize("kind", [AgreementType.PUB, AgreementType.CONNECTION])
-def test_without_the_owners_agreement_nobody_sees_anything(world: World, linkoping: Place, kind: AgreementType) -> None:
-    """G22."""
-    owner = world.provider(f"Utan {kind}")
-    CLERKS[owner.provider.id] = owner.clerk
-    home, elsewhere, stranger = at_home(owner), from_elsewhere(owner, linkoping), at_home(linkoping)
-    with transaction(world.owner) as session:
-        end_agreement(session, home, kind, owner)
-    assert [(one.live(), one.ended_code()) for one in (home, elsewhere)] == [(False, Code.D03)] * 2
-    assert stranger.live()
-
-
-def test_a_suspended_provider_sees_nothing(world: World) -> None:
-    place = world.provider("Avstängd")
-    looking = at_home(place)
-    with transaction(world.owner) as session:
-        provider = session.get_one(CareProvider, place.provider.id)
-        move_provider(session, provider, to=ProviderStatus.SUSPENDED, by=None)
-    assert (looking.live(), looking.ended_code()) == (False, Code.D03)
 
 
 def test_a_slide_put_in_quarantine_goes_dark_for_readers(kalmar: Place) -> None:
@@ -441,5 +166,3 @@ def test_the_database_hides_a_case_again_when_the_choice_is_over(kalmar: Place, 
     kalmar.world.database.query("UPDATE record_grant SET valid_until = now() - interval '1 second'")
     with looking.who.acting() as (session, _):
         assert session.get(SlideImage, looking.slide_id) is None
-
-

@@ -145,7 +145,9 @@ def read_slides(
     actor: Annotated[Actor, Depends(permit(Permission.SEE_OWN_WORKLIST), scope="function")],
     now: Now,
     limit: Limit = 200,
-    before: Annotated[int | None, Query(ge=1, description="Only lower numbers: `next` of the page before.")] = None,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="Only lower numbers: `next` of the page before.")
+    ] = None,
 ) -> SlideList:
     """List the slides of your own unit that you may know of."""
     found = list_slides(database, by=actor, now=now, limit=limit, before=before)

@@ -1,0 +1,113 @@
+"""The rules at the size of four care providers: `python tests/benchmarks/sizes.py [--data folder] [--runs 300]`
+
+Fills a database with 200,000 cases and 2,000,000 log entries (minutes), then does what people do all day as the web's
+role, under row-level security, from one process. Every statement is explained where it runs: one that reads a table of
+more than 10,000 rows from end to end fails the run. With `--data` the filled folder stays and is used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from crowd.everyday import Clock, Everyday
+from crowd.filling import Sizes, fill, wake
+from crowd.plans import Plans
+from makers import folder_for_everyone
+from product import Database
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from cases.database import connect
+from cases.migrate import migrate
+from viewer.embedded import EmbeddedPostgreSQL, addresses
+
+WARM_UP, EXPLAINED = 20, 20
+DECIDE_MS, SEARCH_MS = 10.0, 100.0
+"""Aims for 95 of 100 runs."""
+
+
+def list_tasks(everyday: Everyday) -> Mapping[str, tuple[Callable[[Clock], None], float | None]]:
+    """What is measured, by its name in the table, with its aim in milliseconds."""
+    tasks: dict[str, tuple[Callable[[Clock], None], float | None]] = {
+        "who asks": (everyday.find_asking, None),
+        "decide, own unit": (everyday.ask_own, DECIDE_MS),
+        "decide, coherent record": (everyday.ask_far, DECIDE_MS),
+        "open a slide, own unit, committed": (everyday.open_own, None),
+        "open a slide, coherent record, committed": (everyday.open_far, None),
+        "a patient's rights changed: decide viewings again": (everyday.change_rights, None),
+        "200 viewings: which are live": (everyday.serve, None),
+        "slide list, first page of 50": (everyday.list_first, None),
+        "slide list, last page": (everyday.list_last, None),
+        "search a patient by number": (everyday.search_patient, SEARCH_MS),
+    }
+    for name, question in everyday.questions.items():
+        tasks[f"log: {name}"] = (partial(everyday.search_log, question), SEARCH_MS)
+    return tasks
+
+
+def measure(task: Callable[[Clock], None], runs: int) -> list[float]:
+    """Milliseconds of each run, the shortest first; the first few do not count."""
+    clocks = [Clock() for _ in range(WARM_UP + runs)]
+    for clock in clocks:
+        task(clock)
+    return sorted(clock.ms for clock in clocks[WARM_UP:])
+
+
+def try_everything(database: Database, engine: Engine, *, runs: int, only: str, console: Console) -> bool:
+    """Measure and explain. Whether no large table was read from end to end."""
+    everyday, plans = Everyday(database, engine), Plans(engine)
+    table = Table("", "median ms", "p95 ms", "aim ms", "met")
+    for name, (task, aim) in list_tasks(everyday).items():
+        if only not in name:
+            continue
+        took = measure(task, runs)
+        p95 = took[int(len(took) * 0.95)]
+        with plans.explaining():
+            for _ in range(EXPLAINED):
+                task(Clock())
+        met = "" if aim is None else "yes" if p95 < aim else "NO"
+        table.add_row(name, f"{statistics.median(took):.1f}", f"{p95:.1f}", f"{aim or '':.0f}" if aim else "", met)
+    with engine.connect() as connection:
+        plans.check_generic(connection)
+    console.print(table)
+    console.print(f"{len(plans.seen)} statements explained; large tables: {', '.join(sorted(plans.large))}")
+    for statement, tables in plans.scans.items():
+        console.print(f"Reads {', '.join(sorted(tables))} from end to end:\n{statement}\n", style="red", markup=False)
+    return not plans.scans
+
+
+def main() -> int:
+    """Fill and measure. 1 where a large table was read from end to end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder that is filled once and kept")
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--only", default="", help="measure only what has this in its name")
+    chosen, console, begun = parser.parse_args(), Console(width=130), time.monotonic()
+    with ExitStack() as stack:
+        folder = chosen.data or stack.enter_context(folder_for_everyone())
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+        stack.enter_context(EmbeddedPostgreSQL(folder))
+        migrate(addresses(folder).owner_database_url)
+        database = Database(folder)
+        if not database.query("SELECT FROM pathology_case LIMIT 1"):
+            fill(database, Sizes(), say=lambda step: console.print(f"{time.monotonic() - begun:4.0f} s  {step}"))
+        wake(database)
+        engine = connect(database.url("samsyn_app"), connections=1)
+        stack.callback(engine.dispose)
+        sound = try_everything(database, engine, runs=chosen.runs, only=chosen.only, console=console)
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
