@@ -10,8 +10,7 @@ What belongs to one role only within an address that several may use is an addre
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,23 +190,11 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
 """What each address that wants a body is sent."""
 
 
-@dataclass
-class Noting(Mapping[str, str]):
-    """Ids that remember which of them a request was made of."""
+class Noting(dict[str, str]):
+    """Ids that are there as soon as they are asked for, so that it shows which ones a request is made of."""
 
-    ids: Ids
-    used: set[str] = field(default_factory=set)
-
-    def __getitem__(self, name: str) -> str:
-        if name not in WORDS:
-            self.used.add(name)
-        return {**self.ids, **WORDS}[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self.ids, **WORDS})
-
-    def __len__(self) -> int:
-        return len(self.ids) + len(WORDS)
+    def __missing__(self, name: str) -> str:
+        return self.setdefault(name, str(uuid.uuid4()))
 
 
 def fill(route: str, ids: Ids) -> tuple[str, str, Any]:
@@ -216,12 +203,12 @@ def fill(route: str, ids: Ids) -> tuple[str, str, Any]:
     return method, path.format_map({**ids, **WORDS}), BODIES.get(route, _nothing)(ids)
 
 
-def named_by(route: str, ids: Ids) -> set[str]:
+def named_by(route: str) -> set[str]:
     """Which ids a request is made of, in its path or its body."""
-    noting = Noting(ids)
+    noting = Noting()
     route.split(" ")[1].format_map(noting)
     BODIES.get(route, _nothing)(noting)
-    return noting.used
+    return set(noting) - set(WORDS)
 
 
 def ask(

@@ -1,6 +1,6 @@
 """A care provider with one of everything that an address can name, and one person for each role.
 
-kalmar = furnish(world, "Region Kalmar län", performer=world.provider("Patologen AB"))
+kalmar = furnish(world.provider("Region Kalmar län"), performer=world.provider("Patologen AB"))
 kalmar.ids["block_id"]           what the addresses and bodies of tests/every_request.py are filled with
 kalmar.people[Role.LOG].token    a browser's token
 """
@@ -59,20 +59,16 @@ class Furnished:
     number: Identifier
 
 
-def furnish(
-    world: World, name: str, *, performer: Place, make_slide: MakeSlide | None = None, number: Identifier | None = None
-) -> Furnished:
-    """Found a care provider that has one of everything.
+def furnish(place: Place, *, performer: Place, make_slide: MakeSlide | None = None) -> Furnished:
+    """Give a care provider one of everything.
 
     Args:
-        world: in which.
-        name: of it.
+        place: in it.
         performer: a care provider that it has a cooperation with, and a service of.
         make_slide: makes the slide of a case; by default a row without a file.
-        number: of the patient; somebody new by default.
     """
-    number = number or world.number()
-    place = world.provider(name)
+    world = place.world
+    number = world.number()
     people = {role: place.person(role) for role in GRANTABLE}
     surgery, colleague = place.other_unit(), place.person(Role.COO)
     patient_id, twin_id = place.patient(number), place.patient(world.number())

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import contracts
-from patients import a_vault, make_number
+from patients import make_number
 from people import act, make_assignment, make_department, make_person, make_provider, make_unit
 from product import Database
 from sqlalchemy import Engine, create_engine
@@ -34,6 +34,7 @@ from cases.access.people import Assignment, Person
 from cases.access.permissions import Role
 from cases.access.relations import NoticeChannel, give_notice
 from cases.access.sessions import Method, begin_session, find_actor
+from cases.access.vault import Vault
 from cases.database import act_for, sessions
 from cases.records.arrivals import receive
 from cases.records.pathology_case import CaseStatus, PathologyCase
@@ -61,9 +62,10 @@ class World:
         """Sessions of one of the database's roles, as a process has them."""
         engine = create_engine(self.database.url(role), pool_size=20)
         self.engines.append(engine)
-        return sessions(engine, vault=a_vault())
+        return sessions(engine, vault=self.vault)
 
     def __post_init__(self) -> None:
+        self.vault = Vault(self.database.keys)
         self.app, self.worker, self.owner = (self.make(f"samsyn_{role}") for role in ("app", "worker", "owner"))
 
     def number(self) -> Identifier:

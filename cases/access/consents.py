@@ -204,9 +204,18 @@ def list_consents(session: Session, patient: Patient, *, by: Actor) -> Sequence[
     ).all()
 
 
-def find_consents(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[ConsentFacts, ...]]:
-    """What the gate needs to know of consents: all that providers in sight registered for the same people."""
-    same = find_same(session, patient_ids)
+def find_consents(
+    session: Session,
+    patient_ids: Collection[uuid.UUID],
+    *,
+    same: Mapping[uuid.UUID, frozenset[uuid.UUID]] | None = None,
+) -> Mapping[uuid.UUID, tuple[ConsentFacts, ...]]:
+    """What the gate needs to know of consents: all that providers in sight registered for the same people.
+
+    Args:
+        same: what `find_same` found for these patients, where it has been asked.
+    """
+    same = same or find_same(session, patient_ids)
     rows = session.scalars(
         select(ConsentAssertion).where(
             ConsentAssertion.patient_id.in_(frozenset().union(*same.values())), ConsentAssertion.deleted_at.is_(None)

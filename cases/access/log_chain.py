@@ -172,12 +172,10 @@ _ENTRIES = (
     f"SELECT seq, prev_hash, hash, {', '.join(map(_as_text, ENTRY))} FROM audit_event"  # noqa: S608 - names of ours
     " WHERE care_provider_id = %(chain)s AND seq > %(after)s AND seq <= %(until)s ORDER BY seq LIMIT %(most)s"
 )
-# A subject whose copies of the entry's columns were changed is not found, so the digest of its entry fails.
 _SUBJECTS = (
-    f"SELECT event.id::text, ordinal, {', '.join(f'subject.{name}::text' for name in SUBJECT)}"  # noqa: S608 - the same
-    " FROM audit_event AS event JOIN audit_subject AS subject"
-    " ON event_id = event.id AND subject.at = event.at AND subject.care_provider_id = event.care_provider_id"
-    " WHERE event.care_provider_id = %(chain)s AND seq > %(after)s AND seq <= %(until)s ORDER BY seq, ordinal"
+    f"SELECT event_id::text, ordinal, {_as_text('at')}, {', '.join(f'{name}::text' for name in SUBJECT)}"  # noqa: S608
+    " FROM audit_subject WHERE event_id = ANY(%(events)s::uuid[]) AND care_provider_id = %(chain)s"
+    " ORDER BY event_id, ordinal"
 )
 
 
@@ -187,18 +185,20 @@ def _read(
     """The next entries of a chain: place, both hashes, time and the digest as it ought to be."""
     which = {"chain": chain, "after": after, "until": until, "most": _AT_ONCE}
     rows = connection.exec_driver_sql(_ENTRIES, which).all()
-    subjects: dict[str, list[Mapping[str, str | None]]] = {}
-    if rows:
-        for event, ordinal, *values in connection.exec_driver_sql(_SUBJECTS, which | {"until": rows[-1][0]}):
-            its = subjects.setdefault(event, [])
-            if ordinal == len(its):
-                its.append(dict(zip(SUBJECT, values, strict=True)))
+    entries = [dict(zip(ENTRY, values, strict=True)) for _, _, _, *values in rows]
+    subjects: dict[str, list[Mapping[str, str | None]]] = {entry["id"]: [] for entry in entries}
+    times = {entry["id"]: entry["at"] for entry in entries}
+    for event, ordinal, at, *values in connection.exec_driver_sql(
+        _SUBJECTS, {"events": list(subjects), "chain": chain}
+    ):
+        # One whose copies of the entry's columns were changed is left out, so that the digest of its entry fails.
+        if ordinal == len(subjects[event]) and at == times[event]:
+            subjects[event].append(dict(zip(SUBJECT, values, strict=True)))
     batch = []
-    for seq, prev_hash, hash_, *values in rows:
-        entry = dict(zip(ENTRY, values, strict=True))
+    for (seq, prev_hash, hash_, *_), entry in zip(rows, entries, strict=True):
         if entry["args"] != "{}":
             entry["args"] = encode_args(json.loads(entry["args"]))
-        batch.append((seq, prev_hash, hash_, entry["at"], digest(entry, subjects.get(entry["id"], ()))))
+        batch.append((seq, prev_hash, hash_, entry["at"], digest(entry, subjects[entry["id"]])))
     return batch
 
 

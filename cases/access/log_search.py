@@ -84,29 +84,35 @@ def search(
     """As `search_log`, without a trace: for those who leave one of their own."""
     if question.since and question.until and question.until <= question.since:
         raise Invalid("The period must end after it begins.", field="until")
-    statement = _ask(question, provider_id)
+    statement, order = _ask(question, provider_id)
     if after:
         last = session.get(AuditEvent, after)
         if last is None:
             raise Invalid("There is no such entry to go on after. Begin again at the first page.", field="after")
-        statement = statement.where(tuple_(AuditEvent.at, AuditEvent.id) < (last.at, last.id))
-    entries = session.scalars(statement.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit + 1)).all()
+        statement = statement.where(tuple_(*order) < (last.at, last.id))
+    entries = session.scalars(statement.order_by(*(column.desc() for column in order)).limit(limit + 1)).all()
     page = entries[:limit]
     return Found(page, _find_subjects(session, page), page[-1].id if len(entries) > limit else None)
 
 
-def _ask(question: Question, provider_id: uuid.UUID) -> Select[AuditEvent]:
+_Order = tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[uuid.UUID]]
+
+
+def _ask(question: Question, provider_id: uuid.UUID) -> tuple[Select[AuditEvent], _Order]:
+    """The question in SQL, and what its answer is ordered by."""
     statement = select(AuditEvent)
+    order: _Order = (AuditEvent.at, AuditEvent.id)
     about = [AuditSubject.patient_id == question.patient_id] if question.patient_id else []
     if question.whose is Whose.OUR_USERS:
         statement = statement.where(AuditEvent.care_provider_id == provider_id)
     else:
         statement = statement.where(AuditEvent.care_provider_id != provider_id)
         about += [AuditSubject.provider_id == provider_id, AuditSubject.provider_id != AuditSubject.care_provider_id]
-    statement = statement.where(*_within(AuditEvent.at, question))
     if about:
-        named = select(AuditSubject.event_id).where(*about, *_within(AuditSubject.at, question))
-        statement = statement.where(AuditEvent.id.in_(named))
+        # In the order of the subjects' indexes, so that a page is read off them instead of all there is.
+        order = (AuditSubject.at, AuditSubject.event_id)
+        statement = statement.join(AuditSubject, AuditSubject.event_id == AuditEvent.id).where(*about).distinct(*order)
+    statement = statement.where(*_within(order[0], question))
     if question.person_id:
         statement = statement.where(AuditEvent.person_id == question.person_id)
     if question.event:
@@ -116,7 +122,7 @@ def _ask(question: Question, provider_id: uuid.UUID) -> Select[AuditEvent]:
         if question.outcome is not Outcome.OK:
             # As the partial index has it: with the value as a parameter alone it would not be used.
             statement = statement.where(literal_column("audit_event.outcome <> 'OK'"))
-    return statement
+    return statement, order
 
 
 def _within(column: InstrumentedAttribute[datetime], question: Question) -> list[ColumnElement[bool]]:

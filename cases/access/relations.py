@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, or_, select
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from cases.access import audit, rights
@@ -199,10 +200,17 @@ def list_relations(session: Session, patient: Patient, *, by: Actor) -> Sequence
 
 
 def find_relations(
-    session: Session, patient_ids: Collection[uuid.UUID]
+    session: Session,
+    patient_ids: Collection[uuid.UUID],
+    *,
+    same: Mapping[uuid.UUID, frozenset[uuid.UUID]] | None = None,
 ) -> Mapping[uuid.UUID, tuple[RelationFacts, ...]]:
-    """What the gate needs to know of care relations: all that providers in sight registered for the same people."""
-    same = find_same(session, patient_ids)
+    """What the gate needs to know of care relations: all that providers in sight registered for the same people.
+
+    Args:
+        same: what `find_same` found for these patients, where it has been asked.
+    """
+    same = same or find_same(session, patient_ids)
     every: frozenset[uuid.UUID] = frozenset().union(*same.values())
     rows = session.scalars(select(PatientRelation).where(PatientRelation.patient_id.in_(every))).all()
     return {
@@ -304,21 +312,20 @@ def list_notices(session: Session, patient: Patient, *, by: Actor) -> Sequence[P
 
 def find_notices(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[NoticeFacts, ...]]:
     """What the gate needs to know of notices: those that the patients' own care providers gave them."""
-    row, notice_row = aliased(Patient), PatientInformationNotice
-    told = (
-        select(Patient.id, notice_row)
-        .join(row, row.same_as_id == Patient.same_as_id)
-        .join(
-            notice_row,
-            or_(
-                notice_row.patient_id == row.id,
-                notice_row.patient_id.is_(None) & (notice_row.care_provider_id == row.care_provider_id),
-            ),
-        )
-        .where(Patient.id.in_(patient_ids))
-    )
     found: dict[uuid.UUID, list[NoticeFacts]] = {patient_id: [] for patient_id in patient_ids}
-    for patient_id, notice in session.execute(told):
+    for patient_id, notice in session.execute(_ask_notices(), {"patient_ids": list(patient_ids)}):
         facts = NoticeFacts(provider_id=notice.care_provider_id, period=Period(notice.given_at, notice.end_at))
         found[patient_id].append(facts)
     return {patient_id: tuple(facts) for patient_id, facts in found.items()}
+
+
+@cache  # the gate asks for every decision, and making the alias takes longer than asking
+def _ask_notices() -> Select[uuid.UUID, PatientInformationNotice]:
+    row, notice = aliased(Patient), PatientInformationNotice
+    to_all = notice.patient_id.is_(None) & (notice.care_provider_id == row.care_provider_id)
+    return (
+        select(Patient.id, notice)
+        .join(row, row.same_as_id == Patient.same_as_id)
+        .join(notice, or_(notice.patient_id == row.id, to_all))
+        .where(Patient.id.in_(bindparam("patient_ids", expanding=True)))
+    )

@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from cases.access import rights
@@ -36,11 +37,8 @@ class PatientFacts:
 
 def find_facts(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, PatientFacts]:
     """What the gate needs to know of some patients. What is said of one row holds for all rows of the patient."""
-    asked, row = aliased(Patient), aliased(Patient)
     found: dict[uuid.UUID, list[Patient]] = {}
-    for patient_id, one in session.execute(
-        select(asked.id, row).join(row, row.same_as_id == asked.same_as_id).where(asked.id.in_(patient_ids))
-    ):
+    for patient_id, one in session.execute(_ask_facts(), {"patient_ids": list(patient_ids)}):
         found.setdefault(patient_id, []).append(one)
     return {
         patient_id: PatientFacts(
@@ -57,9 +55,28 @@ def find_same(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[u
 
     Rows are the same where they were linked, or where they have a number in common.
     """
+    found = {patient_id: {patient_id} for patient_id in patient_ids}
+    for patient_id, same_id in session.execute(_ask_same(), {"patient_ids": list(patient_ids)}):
+        found[patient_id].add(same_id)
+    return {patient_id: frozenset(ids) for patient_id, ids in found.items()}
+
+
+# Built once: the gate asks both for every decision, and making aliases takes longer than asking.
+@cache
+def _ask_facts() -> Select[uuid.UUID, Patient]:
+    asked, row = aliased(Patient), aliased(Patient)
+    return (
+        select(asked.id, row)
+        .join(row, row.same_as_id == asked.same_as_id)
+        .where(asked.id.in_(bindparam("patient_ids", expanding=True)))
+    )
+
+
+@cache
+def _ask_same() -> Select[uuid.UUID, uuid.UUID]:
     asked, own, match, theirs = (aliased(Patient) for _ in range(4))
     number, same = aliased(PatientIdentifier), aliased(PatientIdentifier)
-    rows = session.execute(
+    return (
         select(asked.id, theirs.id)
         .join(own, own.same_as_id == asked.same_as_id)
         .join(number, number.patient_id == own.id)
@@ -67,16 +84,12 @@ def find_same(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[u
         .join(match, match.id == same.patient_id)
         .join(theirs, theirs.same_as_id == match.same_as_id)
         .where(
-            asked.id.in_(patient_ids),
+            asked.id.in_(bindparam("patient_ids", expanding=True)),
             number.status != IdentifierStatus.ERROR,
             same.status != IdentifierStatus.ERROR,
         )
         .distinct()
     )
-    found = {patient_id: {patient_id} for patient_id in patient_ids}
-    for patient_id, same_id in rows:
-        found[patient_id].add(same_id)
-    return {patient_id: frozenset(ids) for patient_id, ids in found.items()}
 
 
 def note_changed(session: Session, patient_ids: Iterable[uuid.UUID]) -> None:

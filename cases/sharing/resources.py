@@ -113,6 +113,7 @@ def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datet
     patient_ids = {case.patient_id for case in cases.values()}
     same = find_same(session, patient_ids)
     everybody = frozenset[uuid.UUID]().union(*same.values())
+    same_as_they = same if everybody == same.keys() else find_same(session, everybody)
     return Collected(
         actor=by,
         now=now,
@@ -122,8 +123,8 @@ def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datet
         patients=find_facts(session, patient_ids),
         same=same,
         choices=find_choices(session, everybody, by=by, now=now),
-        relations=find_relations(session, everybody),
-        consents=find_consents(session, everybody),
+        relations=find_relations(session, everybody, same=same_as_they),
+        consents=find_consents(session, everybody, same=same_as_they),
         notices=find_notices(session, patient_ids),
         blocks=find_blocks(session, everybody),
         blocks_read_at=freshness(session, now),

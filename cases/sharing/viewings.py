@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, Uuid, any_, bindparam, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from cases.access import audit
+from cases.access import audit, rights
 from cases.access.actors import Actor
 from cases.access.audit import Event, Subject
 from cases.access.decisions import admit, subject_of, write_decision
@@ -90,6 +90,7 @@ def open_viewing(session: Session, slide: SlideImage, *, by: Actor, now: datetim
     Raises:
         Refused: the gate said no.
     """
+    rights.hold(session, _rests_on(session, slide, by))
     resource = describe_slides(session, [slide], by=by, now=now)[slide.id]
     decision = admit(session, resource, Intent.VIEW, by=by, now=now)
     viewing = Viewing(
@@ -154,6 +155,7 @@ def reconsider(session: Session) -> None:
     if not changed:
         return
     session.flush()
+    rights.claim(session, changed)
     now = datetime.now(UTC)
     with platform(session):
         affected = list(
@@ -195,6 +197,13 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
             )
         ).all()
     return {row[0]: LiveViewing(*row) for row in rows}
+
+
+def _rests_on(session: Session, slide: SlideImage, by: Actor) -> list[uuid.UUID]:
+    """Everything by whose change a viewing may end, as `_touches` looks for it."""
+    patient_id = session.scalar(select(PathologyCase.patient_id).where(PathologyCase.id == slide.case_id))
+    found = (by.assignment_id, by.session_id, by.provider_id, slide.care_provider_id, slide.id, patient_id)
+    return [one for one in found if one]
 
 
 def _touches(changed: Changed) -> ColumnElement[bool]:

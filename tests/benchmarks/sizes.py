@@ -11,14 +11,14 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from crowd.everyday import Clock, Everyday
+from crowd.everyday import QUESTIONS, TASKS, Clock, Everyday
 from crowd.filling import Sizes, fill, wake
 from crowd.plans import Plans
 from makers import folder_for_everyone
@@ -36,23 +36,9 @@ DECIDE_MS, SEARCH_MS = 10.0, 100.0
 """Aims for 95 of 100 runs."""
 
 
-def list_tasks(everyday: Everyday) -> Mapping[str, tuple[Callable[[Clock], None], float | None]]:
-    """What is measured, by its name in the table, with its aim in milliseconds."""
-    tasks: dict[str, tuple[Callable[[Clock], None], float | None]] = {
-        "who asks": (everyday.find_asking, None),
-        "decide, own unit": (everyday.ask_own, DECIDE_MS),
-        "decide, coherent record": (everyday.ask_far, DECIDE_MS),
-        "open a slide, own unit, committed": (everyday.open_own, None),
-        "open a slide, coherent record, committed": (everyday.open_far, None),
-        "a patient's rights changed: decide viewings again": (everyday.change_rights, None),
-        "200 viewings: which are live": (everyday.serve, None),
-        "slide list, first page of 50": (everyday.list_first, None),
-        "slide list, last page": (everyday.list_last, None),
-        "search a patient by number": (everyday.search_patient, SEARCH_MS),
-    }
-    for name, question in everyday.questions.items():
-        tasks[f"log: {name}"] = (partial(everyday.search_log, question), SEARCH_MS)
-    return tasks
+AIMS = dict.fromkeys(("search a patient by number", *QUESTIONS), SEARCH_MS) | {
+    name: DECIDE_MS for name in TASKS if name.startswith("decide")
+}
 
 
 def measure(task: Callable[[Clock], None], runs: int) -> list[float]:
@@ -67,16 +53,19 @@ def try_everything(database: Database, engine: Engine, *, runs: int, only: str, 
     """Measure and explain. Whether no large table was read from end to end."""
     everyday, plans = Everyday(database, engine), Plans(engine)
     table = Table("", "median ms", "p95 ms", "aim ms", "met")
-    for name, (task, aim) in list_tasks(everyday).items():
+    tasks = {name: partial(task, everyday) for name, task in TASKS.items()}
+    tasks |= {name: partial(everyday.search_log, question=question) for name, question in QUESTIONS.items()}
+    for name, task in tasks.items():
         if only not in name:
             continue
+        aim = AIMS.get(name)
         took = measure(task, runs)
         p95 = took[int(len(took) * 0.95)]
         with plans.explaining():
             for _ in range(EXPLAINED):
                 task(Clock())
         met = "" if aim is None else "yes" if p95 < aim else "NO"
-        table.add_row(name, f"{statistics.median(took):.1f}", f"{p95:.1f}", f"{aim or '':.0f}" if aim else "", met)
+        table.add_row(name, f"{statistics.median(took):.1f}", f"{p95:.1f}", f"{aim:.0f}" if aim else "", met)
     with engine.connect() as connection:
         plans.check_generic(connection)
     console.print(table)

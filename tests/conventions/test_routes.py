@@ -76,7 +76,7 @@ def is_free(kind: dict[str, Any]) -> bool:
         return False
     if kind["type"] == "integer":
         return bool(kind.get("maximum", 10**9) >= 10**9)
-    return kind["type"] != "boolean"
+    return str(kind["type"]) != "boolean"
 
 
 def fill(app: FastAPI, path: str) -> str:

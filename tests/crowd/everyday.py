@@ -7,8 +7,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from crowd.filling import number_of
 from product import Database
@@ -86,6 +87,10 @@ class Clock:
 
     def __exit__(self, *error: object) -> None:
         self.ms += (time.perf_counter() - self._begun) * 1000
+
+
+Ask: TypeAlias = "Callable[[Everyday, Session, Actor], Question]"
+Task: TypeAlias = "Callable[[Everyday, Clock], None]"
 
 
 class Everyday:
@@ -183,10 +188,10 @@ class Everyday:
             if patient is not None:
                 show(session, patient, by=actor)
 
-    def search_log(self, question: Callable[[Session, Actor], Question], clock: Clock) -> None:
+    def search_log(self, clock: Clock, *, question: Ask) -> None:
         """Look something up in the log, at any page, and who it was: the whole request."""
         with self.request() as (session, actor, _):
-            asked = question(session, actor)
+            asked = question(self, session, actor)
         with clock, transaction(self.make) as session:
             act_for(session, actor.provider_id)
             found = search_log(session, asked, limit=50, by=actor)
@@ -209,59 +214,6 @@ class Everyday:
         people = select(Assignment.person_id).where(Assignment.care_provider_id == actor.provider_id)
         return self.random.choice(session.scalars(people.order_by(Assignment.id)).all())
 
-    @property
-    def questions(self) -> Mapping[str, Callable[[Session, Actor], Question]]:
-        """What log reviewers look for."""
-        month = timedelta(days=30)
-
-        def period(session: Session, actor: Actor) -> Question:
-            since = self.moment()
-            return Question(since=since, until=since + month)
-
-        def person(session: Session, actor: Actor) -> Question:
-            return Question(person_id=self.person_of(session, actor))
-
-        def person_in_period(session: Session, actor: Actor) -> Question:
-            return replace(period(session, actor), person_id=self.person_of(session, actor))
-
-        def patient(session: Session, actor: Actor) -> Question:
-            return Question(patient_id=self.patient_of(session, actor))
-
-        def patient_and_person(session: Session, actor: Actor) -> Question:
-            return replace(patient(session, actor), person_id=self.person_of(session, actor))
-
-        def event(session: Session, actor: Actor) -> Question:
-            return Question(event=self.random.choice([Event.SLIDE_OPENED, Event.NODOPPNING, Event.BREAK_GLASS]))
-
-        def event_in_period(session: Session, actor: Actor) -> Question:
-            return replace(period(session, actor), event=event(session, actor).event)
-
-        def refusals(session: Session, actor: Actor) -> Question:
-            return Question(outcome=Outcome.DENIED, until=self.moment())
-
-        def others(session: Session, actor: Actor) -> Question:
-            return Question(whose=Whose.OUR_DATA, until=self.moment())
-
-        def others_patient(session: Session, actor: Actor) -> Question:
-            return replace(patient(session, actor), whose=Whose.OUR_DATA)
-
-        def others_event(session: Session, actor: Actor) -> Question:
-            return replace(event(session, actor), whose=Whose.OUR_DATA)
-
-        return {
-            "a month": period,
-            "a person": person,
-            "a person in a month": person_in_period,
-            "a patient": patient,
-            "a patient and a person": patient_and_person,
-            "an event, common, rare or unheard of": event,
-            "an event in a month": event_in_period,
-            "refusals": refusals,
-            "others at our data": others,
-            "others at our data, a patient": others_patient,
-            "others at our data, an event": others_event,
-        }
-
 
 def _ask(session: Session, actor: Actor, slide_id: uuid.UUID, basis: str, clock: Clock) -> None:
     now = datetime.now(UTC)
@@ -269,3 +221,72 @@ def _ask(session: Session, actor: Actor, slide_id: uuid.UUID, basis: str, clock:
         slide = session.get_one(SlideImage, slide_id)
         decision = decide(actor, describe_slides(session, [slide], by=actor, now=now)[slide_id], Intent.VIEW, now)
     assert decision.basis == basis, decision
+
+
+def _month(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    since = everyday.moment()
+    return Question(since=since, until=since + timedelta(days=30))
+
+
+def _person(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    return Question(person_id=everyday.person_of(session, actor))
+
+
+def _patient(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    return Question(patient_id=everyday.patient_of(session, actor))
+
+
+def _event(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    return Question(event=everyday.random.choice([Event.SLIDE_OPENED, Event.NODOPPNING, Event.BREAK_GLASS]))
+
+
+def _refusals(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    return Question(outcome=Outcome.DENIED, until=everyday.moment())
+
+
+def _others(everyday: Everyday, session: Session, actor: Actor) -> Question:
+    return Question(whose=Whose.OUR_DATA, until=everyday.moment())
+
+
+def _all(*parts: Ask) -> Ask:
+    """A question that asks for several things at once."""
+
+    def ask(everyday: Everyday, session: Session, actor: Actor) -> Question:
+        wanted = Question()
+        for part in parts:
+            said = {name: value for name, value in asdict(part(everyday, session, actor)).items() if value is not None}
+            wanted = replace(wanted, **{name: said[name] for name in said if said[name] != getattr(Question(), name)})
+        return wanted
+
+    return ask
+
+
+TASKS: Mapping[str, Task] = {
+    "who asks": Everyday.find_asking,
+    "decide, own unit": Everyday.ask_own,
+    "decide, coherent record": Everyday.ask_far,
+    "open a slide, own unit, committed": Everyday.open_own,
+    "open a slide, coherent record, committed": Everyday.open_far,
+    "viewings decided again": Everyday.change_rights,
+    "200 viewings: which are live": Everyday.serve,
+    "slide list, first page of 50": Everyday.list_first,
+    "slide list, last page": Everyday.list_last,
+    "search a patient by number": Everyday.search_patient,
+}
+"""What is done, by its name."""
+QUESTIONS: Mapping[str, Ask] = {
+    "log: a month": _month,
+    "log: a person": _person,
+    "log: a person in a month": _all(_month, _person),
+    "log: a patient": _patient,
+    "log: a patient and a person": _all(_patient, _person),
+    "log: an event, common, rare or unheard of": _event,
+    "log: an event in a month": _all(_month, _event),
+    "log: refusals": _refusals,
+    "log: a person's refusals": _all(_refusals, _person),
+    "log: others at our data": _others,
+    "log: others at our data, a patient": _all(_others, _patient),
+    "log: others at our data, a person": _all(_others, _person),
+    "log: others at our data, an event": _all(_others, _event),
+}
+"""What log reviewers look for, by its name."""

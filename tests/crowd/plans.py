@@ -33,7 +33,9 @@ class Plans:
         self.seen: dict[str, str] = {}
         self._engine = engine
         with engine.connect() as connection:
-            rows = connection.execute(text("SELECT relname FROM pg_class WHERE reltuples >= :large"), {"large": large})
+            rows = connection.execute(
+                text("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= :large"), {"large": large}
+            )
             self.large = frozenset(rows.scalars())
 
     @contextmanager

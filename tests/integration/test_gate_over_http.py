@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from makers import write_good_slide
-from patients import a_vault, make_number
+from patients import make_number
 from product import ROOT, Product
 from region import (
     Region,
@@ -58,8 +58,7 @@ WITHOUT_A_NOUN = {
 @pytest.fixture(scope="module")
 def region(module_product: Product) -> Iterator[Region]:
     with World(module_product.database) as world:
-        keys = str(a_vault().folder)
-        webs = module_product.start_web(keys=keys), module_product.start_web(keys=keys)
+        webs = module_product.start_web(), module_product.start_web()
         original = write_good_slide(module_product.data / "original.tif", width=1300, height=900)
         kalmar, linkoping = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
         yield Region(world, module_product, webs, kalmar, linkoping, original, iter(range(1, 1000)))

@@ -9,7 +9,6 @@ import httpx2
 import pytest
 from every_request import ask, fill
 from furnished import GRANTABLE, Furnished, furnish
-from patients import a_vault
 from permission_table import ALLOWED, OUT
 from product import Product
 from world import World
@@ -59,8 +58,8 @@ class Hospital:
 @pytest.fixture(scope="module")
 def hospital(module_product: Product) -> Iterator[Hospital]:
     with World(module_product.database) as world:
-        furnished = furnish(world, "Region Kalmar län", performer=world.provider("Patologen AB"))
-        web = module_product.start_web(keys=str(a_vault().folder))
+        furnished = furnish(world.provider("Region Kalmar län"), performer=world.provider("Patologen AB"))
+        web = module_product.start_web()
         with web.stranger() as client:
             yield Hospital(furnished, client, client.get("/api/openapi.json").raise_for_status().json()["paths"])
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -17,7 +21,7 @@ from cases.access.actors import Actor
 from cases.access.agreements import Agreement, AgreementType, Ending, Operator, terminate
 from cases.access.blocks import BlockType, register_block
 from cases.access.consents import ConsentAssertion, end_consent
-from cases.access.gate import Basis, Code
+from cases.access.gate import Basis, Code, Refused
 from cases.access.grants import RoleGrant, end_grant
 from cases.access.identities import set_mismatch, set_objection, set_protection
 from cases.access.organisations import CareProvider, ProviderStatus, move_provider
@@ -29,6 +33,8 @@ from cases.access.sessions import Ending as SessionEnding
 from cases.access.sessions import SignInSession, end_session, find_actor
 from cases.database import act_for
 from cases.records.pathology_case import add_member, release_member
+from cases.records.slide_images import SlideImage
+from cases.sharing.viewings import open_viewing
 from cases.transaction import transaction
 
 
@@ -245,3 +251,30 @@ def test_a_suspended_provider_sees_nothing(world: World) -> None:
         provider = session.get_one(CareProvider, place.provider.id)
         move_provider(session, provider, to=ProviderStatus.SUSPENDED, by=None)
     assert (looking.live(), looking.ended_code()) == (False, Code.D03)
+
+
+def test_opening_and_ending_at_the_same_moment_never_miss_each_other(kalmar: Place, linkoping: Place) -> None:
+    """The opening has asked the gate but not committed when the block is registered: it must not slip through."""
+    looking = from_elsewhere(kalmar, linkoping)
+    asked, blocked = threading.Event(), threading.Event()
+
+    def register() -> None:
+        asked.wait(10)
+        with transaction(kalmar.world.owner) as session:
+            block(session, looking, BlockType.OUTER)
+            blocked.set()
+
+    with ThreadPoolExecutor(1) as other:
+        registering = other.submit(register)
+        with looking.who.acting() as (session, actor):
+            slide = session.get_one(SlideImage, looking.slide_id)
+            viewing = open_viewing(session, slide, by=actor, now=now())
+            asked.set()
+            assert blocked.wait(10)
+            time.sleep(0.3)
+            assert not registering.done(), "the block waits for the opening to end"
+        registering.result(timeout=10)
+    again = replace(looking, viewing_id=viewing.id)
+    assert (again.live(), again.ended_code()) == (False, Code.D30)
+    with pytest.raises(Refused):
+        open_as(looking.who, looking.slide_id)

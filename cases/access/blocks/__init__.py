@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, select
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, bindparam, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from cases.access import audit
@@ -253,18 +254,7 @@ def list_blocks(session: Session, patient: Patient, *, by: Actor) -> Sequence[Ac
 
 def find_blocks(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[BlockFacts, ...]]:
     """What the gate needs to know of the blocks in force: for each patient, those of all their linked rows."""
-    asked, own, consent = aliased(Patient), aliased(Patient), ConsentAssertion
-    rows = session.execute(
-        select(asked.id, AccessBlock, TemporaryRevoke)
-        .join(own, own.same_as_id == asked.same_as_id)
-        .join(AccessBlock, AccessBlock.patient_id == own.id)
-        .outerjoin(
-            TemporaryRevoke, (TemporaryRevoke.block_id == AccessBlock.id) & TemporaryRevoke.cancelled_at.is_(None)
-        )
-        .outerjoin(consent, consent.id == TemporaryRevoke.assertion_id)
-        .where(asked.id.in_(patient_ids), AccessBlock.status == BlockStatus.ACTIVE)
-        .add_columns(consent.ended_at.is_(None) & consent.deleted_at.is_(None))
-    )
+    rows = session.execute(_ask_blocks(), {"patient_ids": list(patient_ids)})
     found: dict[uuid.UUID, dict[AccessBlock, list[TemporaryRevoke]]] = {id_: {} for id_ in patient_ids}
     for patient_id, block, lift, sound in rows:
         lifts = found[patient_id].setdefault(block, [])
@@ -274,6 +264,21 @@ def find_blocks(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping
         patient_id: tuple(as_facts(block, lifts) for block, lifts in blocks.items())
         for patient_id, blocks in found.items()
     }
+
+
+@cache  # the gate asks for every decision, and making the aliases takes longer than asking
+def _ask_blocks() -> Select[uuid.UUID, AccessBlock, TemporaryRevoke, bool]:
+    asked, own, consent = aliased(Patient), aliased(Patient), ConsentAssertion
+    return (
+        select(asked.id, AccessBlock, TemporaryRevoke, consent.ended_at.is_(None) & consent.deleted_at.is_(None))
+        .join(own, own.same_as_id == asked.same_as_id)
+        .join(AccessBlock, AccessBlock.patient_id == own.id)
+        .outerjoin(
+            TemporaryRevoke, (TemporaryRevoke.block_id == AccessBlock.id) & TemporaryRevoke.cancelled_at.is_(None)
+        )
+        .outerjoin(consent, consent.id == TemporaryRevoke.assertion_id)
+        .where(asked.id.in_(bindparam("patient_ids", expanding=True)), AccessBlock.status == BlockStatus.ACTIVE)
+    )
 
 
 def as_facts(block: AccessBlock, lifts: Iterable[TemporaryRevoke] = ()) -> BlockFacts:

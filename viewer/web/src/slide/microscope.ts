@@ -58,10 +58,9 @@ function tilesKept(side: number): number {
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 // OpenSeadragon writes a style of its own into the page, which the content security policy stops, unless it finds
-// it there: one of no type is never read. Losing it, fingers see where the focus is, as keys do.
-const written = document.createElement("style");
-written.type = "none";
-written.dataset["openseadragonMobileCss"] = "";
+// it there: an element of that name that is none of HTML's. Without it, fingers see the focus as keys do.
+const written = document.createElementNS("urn:samsyn:nothing", "style");
+written.setAttribute("data-openseadragon-mobile-css", "");
 document.head.append(written);
 
 class Tiles extends OpenSeadragon.TileSource {

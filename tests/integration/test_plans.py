@@ -1,0 +1,63 @@
+"""No question of everyday work makes the database read a large table from end to end.
+
+A few per mille of what `tests/benchmarks/sizes.py` fills in are enough: the planner goes by what ANALYZE counted, and
+an index that is missing shows in its plans long before it shows in anybody's waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from crowd.everyday import QUESTIONS, TASKS, Clock, Everyday
+from crowd.filling import Sizes, fill, wake
+from crowd.plans import Plans
+from product import Database, cloned
+from sqlalchemy import Engine, text
+
+from cases.database import connect
+from viewer.embedded import EmbeddedPostgreSQL
+
+SIZES = Sizes(cases=8_000, entries=50_000, sessions=4_000, live=160)
+LARGE = 3_000
+"""Rows: as much to these sizes as 10,000 to the benchmark's and more."""
+TIMES = 14
+"""After five times the driver prepares a statement, and after another five PostgreSQL may keep one plan for it."""
+
+
+@pytest.fixture(scope="module")
+def engine(postgresql: EmbeddedPostgreSQL, cluster: Path) -> Iterator[tuple[Engine, Database]]:
+    """The web's role on a filled database, with one connection."""
+    with cloned(postgresql, cluster) as database:
+        fill(database, SIZES)
+        wake(database)
+        engine = connect(database.url("samsyn_app"), connections=1)
+        try:
+            yield engine, database
+        finally:
+            engine.dispose()
+
+
+@pytest.mark.parametrize("name", [*TASKS, *QUESTIONS])
+def test_everyday_work_scans_no_large_table(engine: tuple[Engine, Database], name: str) -> None:
+    everyday = Everyday(engine[1], engine[0])
+    plans = Plans(engine[0], large=LARGE)
+    task = partial(Everyday.search_log, question=QUESTIONS[name]) if name in QUESTIONS else TASKS[name]
+    with plans.explaining():
+        for _ in range(TIMES):
+            task(everyday, Clock())
+    with engine[0].connect() as connection:
+        plans.check_generic(connection)
+    assert {"audit_event", "audit_subject", "slide_image", "pathology_case", "patient"} <= plans.large
+    assert len(plans.seen) > 3
+    assert dict(plans.scans) == {}
+
+
+def test_a_scan_would_be_noticed(engine: tuple[Engine, Database]) -> None:
+    plans = Plans(engine[0], large=LARGE)
+    with plans.explaining(), engine[0].connect() as connection:
+        connection.execute(text("SELECT count(*) FROM slide_image WHERE byte_size = :size"), {"size": 7})
+        connection.execute(text("SELECT count(*) FROM care_provider WHERE name = :name"), {"name": "Region 1"})
+    assert list(plans.scans.values()) == [{"slide_image"}]
