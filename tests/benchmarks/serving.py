@@ -2,27 +2,25 @@
 
     direct   one web process as `samsyn serve` starts it, cookie and viewing checked for every tile
     proxy    the same behind nginx as deploy/nginx.conf sets it up
-    bad      readers while 1,000 requests a second ask for what is not there
+    bad      readers, at half the rate that one core can serve, while 1,000 requests a second ask for what is not there
 
 Servers share the first core, the load generator has the second. Everybody serves the same random tiles of one
 pyramid file: iipsrv from the file, nginx from a folder of single tiles. Figures hold for the day they were taken;
-the ratios are what to quote. Loopback only, under four minutes.
+the ratios are what to quote. Loopback only, some six minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +31,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx2
+from benchmarks.generator import Generator, Load, Target
 from makers import folder_for_everyone, wait_for
 from product import ENDED, Product, cloned, put_pilot_in
 from proxy import HERE, find_nginx, free_port, in_front_of, running
@@ -42,34 +41,17 @@ from tiler.pyramid import Pyramid
 from viewer.embedded import EmbeddedPostgreSQL, addresses
 from viewer.embedded.children import start_child
 
-ROUNDS, SECONDS = 5, 1.0
+ROUNDS = 5
 CONNECTIONS = 1, 16, 64
 TILES = 4000
-BAD_RATE = 1000
-"""Requests a second."""
+BAD_RATE, BAD_CONNECTIONS = 1000, 100
+"""Requests a second, and from how many connections."""
+READERS, SHARE, STEADY_S = 16, 0.5, 2.0
+"""Who reads beside them, at which share of the rate they reach with no pause, for how many seconds."""
 DRAWN = 12_000, 9_000
 """Width and height in pixels of the slide that is drawn where none is given."""
 IIPSRV = "/usr/lib/iipimage-server/iipsrv.fcgi"
 
-WRK = """
-local requests, pause, i = {}, 0, 0
-function init(args)
-    pause = tonumber(args[2])
-    for line in io.lines(args[1]) do
-        local path, cookie = line:match("^(%S+) ?(.*)$")
-        requests[#requests + 1] = wrk.format("GET", path, cookie ~= "" and {Cookie = cookie} or {})
-    end
-end
-function request()
-    i = i % #requests + 1
-    return requests[i]
-end
-function done(summary, latency)
-    io.write(string.format("RESULT [%d, %d, %f, %f, %f, %f]", summary.requests, summary.errors.status,
-        summary.duration / 1e6, latency:percentile(50), latency:percentile(95), latency:percentile(99)))
-end
-"""
-PAUSE = "function delay() return pause end\n"
 PEERS = """
 worker_processes 1;
 pid nginx.pid;
@@ -94,95 +76,6 @@ http {{
     }}
 }}
 """
-
-
-@dataclass(frozen=True)
-class Load:
-    """What the generator saw.
-
-    Attributes:
-        rate: answers a second.
-        p50, p95, p99: milliseconds.
-        cpu: microseconds of the server's processor for each answer, which tells more than the rate on a busy machine.
-        refused: answers that were no tile.
-        answers: all of them.
-    """
-
-    rate: float
-    p50: float
-    p95: float
-    p99: float
-    cpu: float
-    refused: int
-    answers: int
-
-
-@dataclass(frozen=True)
-class Target:
-    """A server with the requests to make of it, a line each: path, then the cookie."""
-
-    address: str
-    requests: Path
-    processes: tuple[int, ...] = ()
-
-    def cpu_s(self) -> float:
-        """Processor seconds that the server's processes and their children have taken so far."""
-        total = 0
-        for process in self.processes:
-            children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-            for one in (str(process), *children):
-                fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-                total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
-
-
-class Generator:
-    """wrk on the second core."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / "steady.lua").write_text(WRK)
-        (folder / "paced.lua").write_text(WRK + PAUSE)
-        self._core = str(sorted(os.sched_getaffinity(0))[-1])
-
-    @contextmanager
-    def asking(
-        self, target: Target, *, connections: int, seconds: float = SECONDS, pause_ms: int = 0
-    ) -> Iterator[Callable[[], Load]]:
-        """Ask in the background; yields what waits for the end and tells what was seen.
-
-        Args:
-            target: whom.
-            connections: how many ask at the same time.
-            seconds: for how long.
-            pause_ms: each connection rests so long between two questions.
-        """
-        script = self._folder / ("paced.lua" if pause_ms else "steady.lua")
-        # wrk counts whole seconds only, so it is told when to stop.
-        command = ["timeout", "--signal=INT", str(seconds), "taskset", "-c", self._core]
-        command += ["wrk", "--threads=1", f"--connections={connections}", "--duration=60", "--timeout=10"]
-        command += [f"--script={script}", target.address, "--", str(target.requests), str(pause_ms)]
-        before = target.cpu_s()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as wrk:
-
-            def finish() -> Load:
-                output, _ = wrk.communicate(timeout=30)
-                if "RESULT" not in output:
-                    sys.exit(f"wrk ended without a result:\n{output}")
-                answers, refused, took, *percentiles = json.loads(output.partition("RESULT ")[2])
-                cpu = (target.cpu_s() - before) / max(1, answers) * 1e6
-                p50, p95, p99 = (microseconds / 1000 for microseconds in percentiles)
-                return Load(answers / took, p50, p95, p99, cpu, refused, answers)
-
-            yield finish
-
-    def run(self, target: Target, connections: int) -> Load:
-        """Ask for a while; every answer must be a tile."""
-        with self.asking(target, connections=connections) as finish:
-            load = finish()
-        if load.refused:
-            sys.exit(f"{target.address} refused {load.refused} of {load.answers} tiles.")
-        return load
 
 
 @dataclass(frozen=True)
@@ -346,34 +239,37 @@ def measure_readers(console: Console, generator: Generator, servers: dict[str, T
 
 
 def measure_bad(console: Console, generator: Generator, stage: Stage) -> None:
-    """Readers alone, then beside each kind of bad request, five times."""
+    """Readers at a steady rate alone, then beside each kind of bad request, five times."""
     readers, runs = stage.servers["samsyn"], dict[str, list[tuple[Load, Load, float]]]()
-    generator.run(readers, 16)
+    generator.run(readers, READERS)
+    rate = SHARE * statistics.median(generator.run(readers, READERS).rate for _ in range(ROUNDS))
     for number in range(ROUNDS):
         for name, target in stage.bad.items():
-            alone = generator.run(readers, 16)
-            noise = generator.asking(target, connections=200, pause_ms=200_000 // BAD_RATE, seconds=SECONDS + 0.4)
+            alone = generator.run(readers, READERS, seconds=STEADY_S, rate=rate)
+            noise = generator.asking(target, connections=BAD_CONNECTIONS, rate=BAD_RATE, seconds=STEADY_S + 0.8)
             with noise as finish:
-                time.sleep(0.2)
-                beside = generator.run(readers, 16)
+                time.sleep(0.4)
+                beside = generator.run(readers, READERS, seconds=STEADY_S, rate=rate)
                 bad = finish()
             if bad.refused != bad.answers:
                 sys.exit(f"{name}: {bad.answers - bad.refused} of {bad.answers} bad requests got a tile.")
             runs.setdefault(name, []).append((alone, beside, bad.rate))
             line = f"round {number + 1}, {name}, {bad.rate:,.0f}/s: readers' p95 {alone.p95:.2f} -> {beside.p95:.2f} ms"
-            console.print(line, style="dim")
-    table = Table(title=f"16 readers beside bad requests: medians of {ROUNDS} rounds")
-    for heading in ("bad requests", "a second", "p95 ms alone", "p95 ms beside", "ratio", "tiles/s", "ratio"):
+            console.print(f"{line}, {beside.rate:,.0f} tiles/s", style="dim")
+    table = Table(title=f"{rate:,.0f} tiles a second beside bad requests: medians of {ROUNDS} rounds")
+    for heading in ("bad requests", "a second", "p95 ms alone", "beside", "ratio", "range", "p99 ratio", "tiles ratio"):
         table.add_column(heading, justify="left" if heading == "bad requests" else "right")
     for name, made in runs.items():
+        ratios = [beside.p95 / alone.p95 for alone, beside, _ in made]
         table.add_row(
             name,
             middle((rate for _, _, rate in made), 0),
             middle((alone.p95 for alone, _, _ in made), 2),
             middle((beside.p95 for _, beside, _ in made), 2),
-            middle((beside.p95 / max(alone.p95, 0.01) for alone, beside, _ in made), 2),
-            middle((beside.rate for _, beside, _ in made), 0),
-            middle((beside.rate / max(alone.rate, 0.01) for alone, beside, _ in made), 2),
+            middle(ratios, 2),
+            f"{min(ratios):.2f}-{max(ratios):.2f}",
+            middle((beside.p99 / alone.p99 for alone, beside, _ in made), 2),
+            middle((beside.rate / alone.rate for alone, beside, _ in made), 2),
         )
     console.print(table)
 
