@@ -1,6 +1,7 @@
 /** The one way to ask the server anything: typed by its own description, one kind of error. */
 
 import createClient from "openapi-fetch";
+import { take } from "../early";
 import type { paths } from "./schema";
 
 export type Json<Operation, Status extends number> = Operation extends {
@@ -100,7 +101,7 @@ export const readSlide = (slide_id: string): Promise<Slide> =>
   answer(client.GET("/api/slides/{slide_id}", { params: { path: { slide_id } }, headers: unasked }));
 
 export const openViewing = (slide_id: string): Promise<Viewing> =>
-  answer(client.POST("/api/viewings", { body: { slide_id } }));
+  answer(client.POST("/api/viewings", { body: { slide_id }, fetch: take(`viewing ${slide_id}`) }));
 
 /** Say that somebody still looks, and hear whether they may. */
 export const renewViewing = (viewing_id: string): Promise<ViewingState> =>

@@ -1,6 +1,7 @@
 /** Asking about signing in: who, under which assignment, from where. */
 
 import { answer, client, type Json } from "./client";
+import { take } from "../early";
 import type { paths } from "./schema";
 
 export type SessionState = Json<paths["/api/session"]["get"], 200>;
@@ -15,7 +16,8 @@ export type OtherSession = Json<paths["/api/session/others"]["get"], 200>[number
 /** One of the two shows again who somebody is; demo people show nothing. */
 export type Proof = { password: string } | { code: string } | Record<string, never>;
 
-export const readSession = (): Promise<SessionState> => answer(client.GET("/api/session"));
+export const readSession = (): Promise<SessionState> => 
+  answer(client.GET("/api/session", { fetch: take("session") }));
 
 export const signInAsDemo = (person_id: string, assignment_id: string): Promise<SessionState> =>
   answer(client.POST("/api/session", { body: { person_id, assignment_id } }));

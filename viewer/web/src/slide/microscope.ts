@@ -4,6 +4,7 @@ import OpenSeadragon from "openseadragon";
 import type { Viewing } from "../api/client";
 import { LARGEST_ZOOM } from "./magnification";
 import { Neighbours } from "./neighbours";
+import { folderOf, LEAST_SHARE, tilesIn } from "./tiles";
 import { turned, type View } from "./view";
 
 export type Watcher = {
@@ -34,14 +35,9 @@ const STEP = 0.12;
 const FIELD = 0.9;
 
 /**
- * Least share of its size at which a level is drawn; a coarser one, up to 1.1 times enlarged, does below.
- *
- * At one half, as OpenSeadragon has it, every other objective (20x on a slide of 40x) would be drawn from the
- * next finer level at half its size: four times the tiles for a picture that the level itself shows 1:1.
+ * Requests handed to the browser at a time: enough for its six connections to follow on each other. Those of the first
+ * screen are on their way already (`early.ts`) and drawn in the fewest frames when taken all at once.
  */
-const LEAST_SHARE = 0.55;
-
-/** Requests handed to the browser at a time: enough for its six connections to follow on each other. */
 const REQUESTS = 12;
 
 /** Share of the window around it that is fetched once the view is sharp: half a window is a usual step. */
@@ -77,28 +73,11 @@ class Tiles extends OpenSeadragon.TileSource {
       minLevel: 0,
       maxLevel: viewing.levels - 1,
     });
-    this.#folder = viewing.dzi.replace(/\.dzi$/, "_files");
+    this.#folder = folderOf(viewing);
   }
 
   override getTileUrl(level: number, column: number, row: number): string {
     return `${this.#folder}/${level}/${column}_${row}.jpg`;
-  }
-
-  /** Addresses of a level's tiles in a rectangle of viewport coordinates, from its middle outwards. */
-  addressesIn(area: OpenSeadragon.Rect, level: number): string[] {
-    const { x: columns, y: rows } = this.getNumTiles(level);
-    const { width, height } = this.getTileBounds(level, 0, 0);
-    const column = { from: Math.max(0, Math.floor(area.x / width)), to: Math.ceil((area.x + area.width) / width) };
-    const row = { from: Math.max(0, Math.floor(area.y / height)), to: Math.ceil((area.y + area.height) / height) };
-    const middle = area.getCenter();
-    const found: { address: string; distance: number }[] = [];
-    for (let x = column.from; x < Math.min(columns, column.to); x++) {
-      for (let y = row.from; y < Math.min(rows, row.to); y++) {
-        const distance = Math.hypot((x + 0.5) * width - middle.x, (y + 0.5) * height - middle.y);
-        found.push({ address: this.getTileUrl(level, x, y), distance });
-      }
-    }
-    return found.sort((a, b) => a.distance - b.distance).map(({ address }) => address);
   }
 }
 
@@ -133,21 +112,21 @@ export class Microscope {
   readonly #watcher: Watcher;
   readonly #smallestZoom: number;
   readonly #missing = new Set<OpenSeadragon.Tile>();
-  readonly #tiles: Tiles;
+  readonly #viewing: Viewing;
   readonly #neighbours = new Neighbours();
   #resting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(viewing: Viewing, { stage, minimap, start, smallestZoom }: Surroundings, watcher: Watcher) {
     this.#watcher = watcher;
     this.#smallestZoom = smallestZoom;
-    this.#tiles = new Tiles(viewing);
+    this.#viewing = viewing;
     const viewer = OpenSeadragon({
       element: stage,
       // Never WebGL: 6.1.1 finds a tile's texture by truncating an interpolated number, and where a
       // renderer interpolates 5 as 4.9999, tissue from elsewhere appears in the tile's place. Seen with
       // SwiftShader on turned slides; the canvas also shows equal pixels on every computer.
       drawer: "canvas",
-      tileSources: this.#tiles,
+      tileSources: new Tiles(viewing),
       // As <img>, so that embedded colour profiles apply.
       loadTilesWithAjax: false,
       tileRetryMax: 2,
@@ -170,14 +149,7 @@ export class Microscope {
       maxImageCacheCount: tilesKept(viewing.tile_size),
       tabIndex: -1,
       showNavigationControl: false,
-      showNavigator: true,
-      navigatorElement: minimap,
-      // Upright at any rotation: it tells where on the glass one is.
-      navigatorRotate: false,
-      navigatorBackground: "transparent",
-      navigatorOpacity: 1,
-      navigatorBorderColor: "transparent",
-      navigatorDisplayRegionColor: "#4b3f9e",
+      showNavigator: false,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, flickEnabled: false },
       gestureSettingsTouch: { pinchRotate: false, flickEnabled: true },
       gestureSettingsPen: { clickToZoom: false, dblClickToZoom: true },
@@ -188,8 +160,12 @@ export class Microscope {
       this.#limit();
       if (start === null) viewer.viewport.goHome(true);
       else this.show(start);
+      viewer.imageLoader.jobLimit = Math.max(REQUESTS, this.#tilesAround(0).length);
       viewer.world.getItemAt(0).addHandler("fully-loaded-change", (event) => {
         watcher.sharp(event.fullyLoaded);
+        // A second viewer to OpenSeadragon: what it costs is spent when the slide is there.
+        if (event.fullyLoaded) this.#showMinimap(minimap);
+        viewer.imageLoader.jobLimit = REQUESTS;
         this.#rest();
       });
       this.#tell();
@@ -310,6 +286,26 @@ export class Microscope {
     this.#viewer.destroy();
   }
 
+  #showMinimap(element: HTMLElement): void {
+    const viewer = this.#viewer as OpenSeadragon.Viewer & { navigator?: OpenSeadragon.Navigator };
+    if (viewer.navigator) return;
+    viewer.navigator = new OpenSeadragon.Navigator({
+      viewer,
+      element,
+      drawer: "canvas",
+      loadTilesWithAjax: false,
+      animationTime: calm.matches ? 0 : MOVEMENT_S,
+      // Upright at any rotation: it tells where on the glass one is.
+      navigatorRotate: false,
+      background: "transparent",
+      opacity: 1,
+      borderColor: "transparent",
+      displayRegionColor: "#4b3f9e",
+    } as OpenSeadragon.Options);
+    const shown = { tileSource: this.#image.source, originalTiledImage: this.#image };
+    viewer.navigator.addTiledImage(shown);
+  }
+
   /** By the shorter way round. */
   #turnTo(degrees: number, immediately: boolean): void {
     const { viewport } = this.#viewer;
@@ -322,15 +318,19 @@ export class Microscope {
   #rest(): void {
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => {
-      if (!this.#open || !this.#image.getFullyLoaded()) return;
-      const area = this.#viewer.viewport.getBounds();
-      area.x -= area.width * AROUND;
-      area.y -= area.height * AROUND;
-      area.width *= 1 + 2 * AROUND;
-      area.height *= 1 + 2 * AROUND;
-      const level = this.#tiles.maxLevel + Math.floor(Math.log2(this.view.zoom / LEAST_SHARE));
-      this.#neighbours.fetch(this.#tiles.addressesIn(area.getBoundingBox(), Math.min(level, this.#tiles.maxLevel)));
+      if (this.#open && this.#image.getFullyLoaded()) this.#neighbours.fetch(this.#tilesAround(AROUND));
     }, REST_MS);
+  }
+
+  /** Addresses of the tiles in view, and of those up to a share of the window beyond, from its middle outwards. */
+  #tilesAround(share: number): string[] {
+    const area = this.#viewer.viewport.getBounds();
+    area.x -= area.width * share;
+    area.y -= area.height * share;
+    area.width *= 1 + 2 * share;
+    area.height *= 1 + 2 * share;
+    const within = this.#image.viewportToImageRectangle(area.getBoundingBox());
+    return tilesIn(this.#viewing, within, this.view.zoom);
   }
 
   #limit(): void {
