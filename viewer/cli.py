@@ -236,6 +236,8 @@ def migrate(
 @app.command()
 def serve() -> None:
     """Run one web server; settings come from SAMSYN_… in the environment."""
+    import gc
+
     import uvicorn
 
     from viewer.app import create_app
@@ -243,8 +245,12 @@ def serve() -> None:
 
     configure_logs()
     settings = ViewerSettings()
+    app = create_app(settings)
+    # What was imported stays: looking through it for garbage would hold up every tile for 0.1 s.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",

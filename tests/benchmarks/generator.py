@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 1.0
+SECONDS = 2.0
 
 WRK = """
 local requests, i = {}, 0
