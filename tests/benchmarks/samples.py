@@ -1,4 +1,4 @@
-"""Slides to measure with: drawn, made of real tissue where the tool for that is at hand, enlarged, or JPEG 2000."""
+"""Slides to measure with: drawn, made of real tissue where its tool is at hand, enlarged, or in other formats."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from images import codings, scanners
 from slides.drawing import Label, Tissue, stains, write_aperio
 from slides.geometry import Region, Size
 from slides.opening import open_slide
+from slides.slide import Pixels
 from tiler.bigtiff import BigTiffWriter, Directory
 
 TOOL = Path(__file__).parents[3] / "shared" / "tools" / "make_benchmark_slide.py"
@@ -70,10 +71,18 @@ def repeated(source: Path, target: Path, across: int, down: int) -> Size:
     return size
 
 
-def jpeg_2000(source: Path, target: Path, side: int = 6144) -> Path:
+def jpeg_2000(source: Path, target: Path) -> Path:
     """The middle of a slide as an Aperio scanner writes JPEG 2000."""
+    return scanners.write_aperio(target, _middle(source), codings.JPEG_2000_RGB, factors=(1, 4)).path
+
+
+def trestle(source: Path, target: Path) -> Path:
+    """The middle of a slide as a Trestle scanner writes it, which only OpenSlide reads."""
+    return scanners.write_trestle(target, _middle(source)).path
+
+
+def _middle(source: Path, side: int = 6144) -> Pixels:
     with open_slide(source) as slide:
         width, height = min(side, slide.size.width), min(side, slide.size.height)
         region = Region((slide.size.width - width) // 2, (slide.size.height - height) // 2, width, height)
-        pixels = slide.read(region, level=0)
-    return scanners.write_aperio(target, pixels, codings.JPEG_2000_RGB, factors=(1, 4)).path
+        return slide.read(region, level=0)
