@@ -134,7 +134,7 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
         "text": _agreement(ids),
     },
     "PUT /api/agreements/{agreement_id}": _agreement,
-    "POST /api/agreements/{agreement_id}/termination": _saying(ending="NOTICE", reason="Vi slutar"),
+    "POST /api/agreements/{agreement_id}/termination": _saying(ending="UNDER_NOTICE", reason="Vi slutar"),
     "POST /api/service-descriptions": _service,
     "POST /api/service-descriptions/legal-model": _saying(
         works_for_owner=False, owner_sends_case=True, looks_up=False, only_technical=False

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from sqlalchemy.exc import DBAPIError
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from cases.access.vault import VaultError
-from viewer import cli_accounts, cli_agreements, cli_audit, cli_keys, cli_seed
 from viewer.logs import configure_logs, silence_readers
+
+FAMILIES = {
+    "accounts": "Local accounts: who signs in with a password and a code.",
+    "agreements": "Agreements with the platform operator, signed by the operator.",
+    "audit": "The log: verify it, anchor it outside the database.",
+    "keys": "Keys: what patients' names and numbers are encrypted with.",
+    "organisations": "Care providers, their units, and the first people of each.",
+    "seed": "Made-up content for trying the product. Never where real patients are.",
+}
+"""Commands with commands of their own, each in viewer/cli_….py."""
+
+
+class Family(TyperGroup):
+    """Commands whose file is imported once one of them is asked for, so that all others start sooner."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Begin with one of them."""
+        self.commands = get_group(import_module(f"viewer.cli_{self.name}").app).commands
+        return super().make_context(*args, **extra)
+
 
 app = typer.Typer(
     help="Samsyn: whole-slide images shared between care providers.",
@@ -24,11 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(cli_accounts.app, name="accounts")
-app.add_typer(cli_agreements.app, name="agreements")
-app.add_typer(cli_audit.app, name="audit")
-app.add_typer(cli_keys.app, name="keys")
-app.add_typer(cli_seed.app, name="seed")
+for _name, _help in FAMILIES.items():
+    app.add_typer(typer.Typer(cls=Family, help=_help, no_args_is_help=True), name=_name)
 console = Console()
 
 DataFolder = Annotated[
@@ -44,15 +58,30 @@ def main() -> None:
     os.umask(0o077)
     try:
         app()
-    except ValidationError as error:
-        names = ", ".join(f"SAMSYN_{str(one['loc'][0]).upper()}" for one in error.errors())
-        _refuse(f"Settings are missing or wrong: {names}. docs/how-to/settings.md says what they mean.", code=2)
-    except DBAPIError:
-        _refuse("The database does not answer or refuses; samsyn doctor says more.", code=1)
-    except VaultError as error:
-        _refuse(str(error), code=1)
-    except OSError as error:
-        _refuse(f"A file or folder cannot be read or written ({error.strerror or 'no reason given'}).", code=1)
+    except Exception as error:
+        sentence, code = _explain(error)
+        _refuse(sentence, code=code)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
+    from cases.access.vault import VaultError
+
+    match error:
+        case ValidationError():
+            names = ", ".join(f"SAMSYN_{str(one['loc'][0]).upper()}" for one in error.errors())
+            return f"Settings are missing or wrong: {names}. docs/how-to/settings.md says what they mean.", 2
+        case DBAPIError():
+            return "The database does not answer or refuses; samsyn doctor says more.", 1
+        case VaultError():
+            return str(error), 1
+        case OSError():
+            reason = error.strerror or "no reason given"
+            return f"A file or folder cannot be read or written ({reason}).", 1
+        case _:
+            raise error
 
 
 def _refuse(sentence: str, *, code: int) -> NoReturn:
@@ -137,6 +166,8 @@ def draw(data: DataFolder = _DATA) -> None:
 @app.command()
 def inspect(file: Annotated[Path, typer.Argument(help="A slide file, or a folder of DICOM files.")]) -> None:
     """Say what a slide file is, and whether it is whole."""
+    from rich.table import Table
+
     from slides.errors import SlideError
     from slides.inspection import inspect as inspect_slide
     from slides.opening import open_slide
@@ -183,6 +214,8 @@ def tile(
     ] = None,
 ) -> None:
     """Make one pyramid file from one slide, without any service."""
+    from rich.progress import Progress
+
     from slides.errors import SlideError
     from slides.opening import open_slide
     from slides.staging import staged
@@ -302,7 +335,8 @@ def schedule() -> None:
     settings = WorkerSettings()
     _require_safe_role(settings.database_url)
     make = sessions(connect(settings.database_url, connections=1))
-    Sweeper(create_app(settings), make, Storage(settings.data)).keep_sweeping()
+    storage = Storage(settings.data)
+    Sweeper(create_app(settings), make, storage, anchors=settings.anchor_folder).keep_sweeping()
 
 
 @app.command()

@@ -5,7 +5,6 @@ Passwords are asked for, never arguments: what stands on a command line can be r
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,45 +13,36 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
 from cases.access import accounts
 from cases.access.accounts import LocalAccount
 from cases.access.attempts import locked_names
-from cases.access.errors import NotThere, Rejected
+from cases.access.errors import NotThere
 from cases.access.people import Person, register_person
-from cases.access.vault import Vault, VaultError
-from cases.database import connect, sessions
-from cases.transaction import transaction
-from viewer.embedded.addresses import addresses
+from cases.access.vault import Vault
+from viewer.cli_database import DATA, DataFolder, console, opened, told
 
-app = typer.Typer(help="Local accounts: who signs in with a password and a code.", no_args_is_help=True)
-console = Console()
+app = typer.Typer(no_args_is_help=True)
 
-DataFolder = Annotated[
-    Path, typer.Option("--data", envvar="SAMSYN_DATA", help="Folder that holds everything of one installation.")
-]
 Keys = Annotated[
     Path | None, typer.Option("--keys", envvar="SAMSYN_KEYS", help="Folder of the keys; in the data folder if not set.")
 ]
 Login = Annotated[str, typer.Argument(help="The name that is typed to sign in.")]
-_DATA = Path("data")
-
 
 @app.command()
 def create(
     login: Login,
     person: Annotated[uuid.UUID | None, typer.Option(help="Who, if Samsyn knows the person already.")] = None,
     break_glass: Annotated[bool, typer.Option(help="For the sealed envelope: each use is reported.")] = False,
-    data: DataFolder = _DATA,
+    data: DataFolder = DATA,
     keys: Keys = None,
 ) -> None:
     """Give somebody an account. Asks for a first password, and for the person's name if no person is given."""
     asked = () if person else ("given_name", "family_name", "title")
     named = {what: typer.prompt(what.replace("_", " ").capitalize()) for what in asked}
-    with _told():
+    with told():
         password_hash = accounts.hash_password(_ask_password(), login=login)
     with _opened(data, keys) as session:
         found = register_person(session, **named, by=None) if named else _find_person(session, person)
@@ -62,11 +52,11 @@ def create(
 
 
 @app.command()
-def enrol(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
+def enrol(login: Login, data: DataFolder = DATA, keys: Keys = None) -> None:
     """Let somebody begin anew whose telephone or password is lost. Asks for a new first password."""
     with _opened(data, keys) as session:
         _find(session, login)
-    with _told():
+    with told():
         password_hash = accounts.hash_password(_ask_password(), login=login)
     with _opened(data, keys) as session:
         now = datetime.now(UTC)
@@ -77,7 +67,7 @@ def enrol(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
 
 
 @app.command()
-def disable(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
+def disable(login: Login, data: DataFolder = DATA, keys: Keys = None) -> None:
     """Let nobody sign in with an account any more, and sign out who is signed in."""
     with _opened(data, keys) as session:
         accounts.disable_account(session, _find(session, login), now=datetime.now(UTC))
@@ -85,7 +75,7 @@ def disable(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
 
 
 @app.command()
-def unlock(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
+def unlock(login: Login, data: DataFolder = DATA, keys: Keys = None) -> None:
     """Let somebody try again at once after too many failures, or use a disabled account again."""
     with _opened(data, keys) as session:
         accounts.unlock_account(session, _find(session, login), now=datetime.now(UTC))
@@ -93,7 +83,7 @@ def unlock(login: Login, data: DataFolder = _DATA, keys: Keys = None) -> None:
 
 
 @app.command("list")
-def list_all(data: DataFolder = _DATA, keys: Keys = None) -> None:
+def list_all(data: DataFolder = DATA, keys: Keys = None) -> None:
     """Show every account, and what keeps it from being used."""
     table = Table("Login", "Person", "Second factor", "State", "Person's id")
     with _opened(data, keys) as session:
@@ -129,21 +119,6 @@ def _find(session: Session, login: str) -> LocalAccount:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (Rejected, VaultError) as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from error
-
-
-@contextmanager
 def _opened(data: Path, keys: Path | None) -> Iterator[Session]:
-    folder = data.resolve()
-    url = os.environ.get("SAMSYN_DATABASE_URL") or addresses(folder).app_database_url
-    engine = connect(url, connections=1)
-    try:
-        with _told(), transaction(sessions(engine, vault=Vault(keys or folder / "keys"))) as session:
-            yield session
-    finally:
-        engine.dispose()
+    with told(), opened(data, vault=Vault(keys or data / "keys")) as session:
+        yield session

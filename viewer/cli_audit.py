@@ -25,7 +25,7 @@ from cases.database import connect, sessions
 from cases.transaction import transaction
 from worker.settings import WorkerSettings
 
-app = typer.Typer(help="The log: verify it, anchor it outside the database.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 console = Console()
 
 DataFolder = Annotated[

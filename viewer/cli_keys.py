@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cases.access.vault import Vault, VaultError
 
-app = typer.Typer(help="Keys: what patients' names and numbers are encrypted with.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 console = Console()
 
 DataFolder = Annotated[

@@ -18,7 +18,7 @@ from cases.transaction import transaction
 from viewer.embedded.addresses import addresses
 from viewer.pilot import seed_pilot
 
-app = typer.Typer(help="Made-up content for trying the product. Never where real patients are.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 console = Console()
 
 

@@ -40,9 +40,10 @@ STALE = 4.0
 """Seconds after the last look at the database that succeeded; from then on nothing is shown."""
 BELIEVED = 2
 """Seconds for which a proxy may believe an answer about a right. nginx may add up to one."""
-GATHERING = 0.02
-"""Seconds between two questions to the database about viewings that this process does not know. Whoever asks first
-is answered at once; whoever asks for thousands that do not exist has them looked up together."""
+GATHERING, FRUITLESS = 0.02, 0.25
+"""Seconds between two questions to the database about viewings that this process does not know, and after one that
+found none. Whoever asks first is answered at once; whoever asks for thousands that do not exist has them looked up
+together, four times a second, so that readers hardly notice."""
 REFUSALS, REFUSED = 10_000, 2.0
 """Viewings known not to be open, and the seconds for which that is remembered. An id is known to nobody before its
 viewing is in the database, so no viewing is refused for having been asked about too early."""
@@ -144,7 +145,7 @@ class LiveViewings:
     async def _ask(self) -> None:
         while self._unasked:
             asked, self._unasked = self._unasked, []
-            now = time.monotonic()
+            now, found = time.monotonic(), dict[str, LiveViewing]()
             try:
                 found = await to_thread.run_sync(self._find, asked, limiter=self._asking_now)
             except Exception as error:
@@ -158,7 +159,7 @@ class LiveViewings:
                         self._live.pop(viewing_id, None)
                         self._refused[viewing_id] = True
                     self._waiting.pop(viewing_id).set_result(None)
-            await asyncio.sleep(GATHERING)
+            await asyncio.sleep(GATHERING if found else FRUITLESS)
 
     def _find(self, viewing_ids: Collection[str], watching: Collection[uuid.UUID] = ()) -> dict[str, LiveViewing]:
         with transaction(self._make) as session:

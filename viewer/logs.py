@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-import structlog
-
 
 def configure_logs() -> None:
     """Set up a server process's logs; libraries speak from warnings up."""
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

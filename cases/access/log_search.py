@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cases.access import audit
@@ -111,7 +112,9 @@ def _ask(question: Question, provider_id: uuid.UUID) -> tuple[Select[AuditEvent]
     if about:
         # In the order of the subjects' indexes, so that a page is read off them instead of all there is.
         order = (AuditSubject.at, AuditSubject.event_id)
-        statement = statement.join(AuditSubject, AuditSubject.event_id == AuditEvent.id).where(*about).distinct(*order)
+        statement = (
+            statement.join(AuditSubject, AuditSubject.event_id == AuditEvent.id).where(*about).ext(distinct_on(*order))
+        )
     statement = statement.where(*_within(order[0], question))
     if question.person_id:
         statement = statement.where(AuditEvent.person_id == question.person_id)

@@ -3,7 +3,7 @@
 --- patients
 CREATE TEMP TABLE made AS
 SELECT n, at, uuidv7(at - now()) AS patient_id, uuidv7(at - now()) AS case_id, place.*,
-    staff[1 + n / :places % :staff] AS assignment_id, n >= :cases * 0.98 OR n % 501 = 0 AS open
+    staff[1 + n / :places % :staff] AS assignment_id, n >= :cases * 0.98 - 400 OR n % 501 = 0 AS open
 FROM (SELECT n, now() - (:cases - n) * (interval '1000 days' / :cases) AS at FROM generate_series(0, :cases - 1) AS n)
 JOIN place ON place.place = n % :places;
 CREATE UNIQUE INDEX ON made (n);

@@ -17,7 +17,7 @@ import schemathesis
 from contracts import make_agreement
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from makers import folder_for_everyone
-from patients import a_vault, make_number
+from patients import make_number
 from product import Database, Product
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -134,7 +134,7 @@ def api(module_database: Database) -> Iterator[Api]:
         place, other = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
         people = {"everything": place.person(*Role), **{role.value: place.person(role) for role in ROLES}}
         furnish(world, place, other)
-        web = product.start_web(keys=str(a_vault().folder))
+        web = product.start_web()
         kept = {one for who in people.values() for one in (who.person.id, who.assignment.id)}
         grants = module_database.query("SELECT id FROM role_grant WHERE assignment_id = ANY(:kept)", kept=list(kept))
         kept |= {place.provider.id, place.unit.id, *(row["id"] for row in grants)}

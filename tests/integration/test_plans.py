@@ -20,8 +20,8 @@ from sqlalchemy import Engine, text
 from cases.database import connect
 from viewer.embedded import EmbeddedPostgreSQL
 
-SIZES = Sizes(cases=8_000, entries=50_000, sessions=4_000, live=160)
-LARGE = 3_000
+SIZES = Sizes(cases=8_000, entries=50_000, sessions=12_000, live=160)
+LARGE = 5_000
 """Rows: as much to these sizes as 10,000 to the benchmark's and more."""
 TIMES = 14
 """After five times the driver prepares a statement, and after another five PostgreSQL may keep one plan for it."""

@@ -15,7 +15,6 @@ import httpx2
 import pytest
 from contracts import make_text
 from makers import folder_for_everyone
-from patients import a_vault
 from people import act, make_assignment, make_grant, make_person
 from product import Database, Product
 from world import Place, World
@@ -80,7 +79,7 @@ def pair(module_database: Database) -> Iterator[Pair]:
         product = stack.enter_context(Product(stack.enter_context(folder_for_everyone()), module_database))
         world = stack.enter_context(World(module_database))
         place, other = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
-        webs = [product.start_web(keys=str(a_vault().folder)) for _ in range(2)]
+        webs = [product.start_web() for _ in range(2)]
         browsers = []
         for web, where in zip([*webs, webs[1]], (place, place, other), strict=True):
             browsers.append(stack.enter_context(web.stranger()))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import BaseModel, Field
 
 from cases.access import audit
 from cases.access.actors import Actor
@@ -25,6 +25,7 @@ from cases.records import pathology_case
 from cases.records.pathology_case import CaseStatus, PathologyCase, find_case
 from cases.sharing.record_grants import look_up
 from cases.sharing.resources import describe_cases
+from viewer.api.fields import Line, Moment
 from viewer.api.slides import Slide, show
 from viewer.dependencies import Database, Now, permit, set_etag
 
@@ -38,9 +39,9 @@ class NewCase(BaseModel):
     """A case to register in one's own laboratory."""
 
     department_id: uuid.UUID
-    lid: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    lid: Annotated[Line, Field(max_length=40)]
     patient_id: uuid.UUID
-    accessioned_at: AwareDatetime
+    accessioned_at: Moment
 
 
 class Case(BaseModel):
@@ -59,7 +60,7 @@ class FurtherLook(BaseModel):
     """An active choice to look beyond what one's own unit has of a patient."""
 
     kind: ChoiceKind
-    reason: Annotated[str, StringConstraints(max_length=500)]
+    reason: Line
 
 
 class Refusal(BaseModel):

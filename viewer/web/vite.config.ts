@@ -16,7 +16,7 @@ const atOnce: Plugin = {
     const named = (name: string): string | undefined => chunks.find((file) => file.name === name)?.fileName;
     const [early, viewer] = [named("early"), named("Viewer")];
     if (early === undefined || viewer === undefined) return html;
-    const script = { type: "module", async: true, crossorigin: true, src: `/${early}` };
+    const script = { type: "module", crossorigin: true, src: `/${early}` };
     return [
       { tag: "script", attrs: script, injectTo: "head-prepend" },
       { tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `/${viewer}` }, injectTo: "head" },

@@ -35,7 +35,7 @@ class LocalSignIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    login: str = Field(max_length=200)
+    login: str = Field(max_length=200, pattern=r"^[^\x00]*$")
     password: str = Field(max_length=500)
     code: str | None = Field(default=None, max_length=20)
 

@@ -168,6 +168,8 @@ export class Microscope {
         viewer.imageLoader.jobLimit = REQUESTS;
         this.#rest();
       });
+      // The first tiles at once, not with the next frame.
+      viewer.world.update(true);
       this.#tell();
       watcher.rested(this.view);
     });
