@@ -131,7 +131,7 @@ class Generator:
         """
         command = ["timeout", "--signal=INT", str(seconds), "taskset", "-c", self._core]
         # wrk counts whole seconds only, so it is told when to stop.
-        command += ["wrk", f"--connections={connections}", "--duration=60", "--timeout=10"]
+        command += ["wrk", f"--connections={connections}", f"--duration={int(seconds) + 5}", "--timeout=10"]
         if rate is None:
             command += ["--threads=1", f"--script={self._folder / 'steady.lua'}"]
         else:

@@ -64,6 +64,26 @@ def test_the_first_screen_is_soon_there(
     assert min(waited) < FIRST_SCREEN_S, waited
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_what_is_asked_for_early_is_what_the_first_screen_shows(
+    width: int, height: int, slide_id: UUID, open_line: Callable[[int, int], SlowLine]
+) -> None:
+    line = open_line(width, height)
+    line.slow_down()
+    line.navigate(f"/slides/{slide_id}")
+    line.page.wait_for_timeout(1000)
+    asked = [one.address for one in line.fetched]
+    for once in ("/api/viewings", "/api/session"):
+        assert [address for address in asked if address.endswith(once)] == [
+            line.page.url.partition("/slides")[0] + once
+        ]
+    # A quarter of 5000 x 4000 px is drawn, level 11 of 13: all of it, nothing finer, no tile of it twice.
+    tiles = [address.partition("/slide_files/")[2] for address in line.tiles()]
+    assert {int(tile.partition("/")[0]) for tile in tiles} <= set(range(12))
+    drawn = [tile for tile in tiles if tile.startswith("11/")]
+    assert sorted(drawn) == sorted(f"11/{x}_{y}.jpg" for x in range(5) for y in range(4))
+
+
 def test_a_click_in_the_list_opens_a_slide_soon(slide_id: UUID, open_line: Callable[[int, int], SlowLine]) -> None:
     waited = []
     for _ in range(ROUNDS):
