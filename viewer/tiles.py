@@ -53,6 +53,21 @@ class Refusal:
         self.body: Message = {"type": "http.response.body", "body": answer.body}
 
 
+class NoTile(Refusal):
+    """The same about a tile that its slide does not have, with the figures that were asked for."""
+
+    _answer = problem(*STATUSES[OutsideSlide], "SENTENCE")
+    _before, _, _after = bytes(_answer.body).partition(b"SENTENCE")
+    _headers = (*HEADERS, *((name, value) for name, value in _answer.raw_headers if name != b"content-length"))
+
+    def __init__(self, error: OutsideSlide) -> None:
+        # Its sentences hold nothing that JSON would have to escape.
+        body = b"%b%b%b" % (self._before, str(error).encode(), self._after)
+        headers = [(b"content-length", b"%d" % len(body)), *self._headers]
+        self.start = {"type": "http.response.start", "status": self._answer.status_code, "headers": headers}
+        self.body = {"type": "http.response.body", "body": body}
+
+
 class TileServer:
     """Answers everything under /viewings/ and hands on everything else.
 
@@ -107,7 +122,7 @@ class TileServer:
                 tiles.grid.index(*place)
             return tile
         except OutsideSlide as error:
-            return Refusal(problem(*STATUSES[OutsideSlide], str(error)))
+            return NoTile(error)
         except (SlideError, OSError):
             return None
 
