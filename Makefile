@@ -13,7 +13,7 @@ help:  ## list the commands
 
 setup: .venv/ready viewer/static/index.html  ## prepare .venv with everything, and build the pages
 
-demo: setup  ## start the whole product with a demo account and drawn slides; SLIDES=folder for your own
+demo: setup  ## start the whole product with the pilot's people and drawn slides; SLIDES=folder for your own
 	@$(BIN)/samsyn up --demo --data "$(DATA)" --port $(PORT) $(if $(SLIDES),--slides "$(SLIDES)",--drawn)
 
 test: setup .venv/chromium .venv/nginx  ## set up and pass every test, browser tests included

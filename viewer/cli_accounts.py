@@ -31,6 +31,7 @@ Keys = Annotated[
 ]
 Login = Annotated[str, typer.Argument(help="The name that is typed to sign in.")]
 
+
 @app.command()
 def create(
     login: Login,

@@ -85,7 +85,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, calls: set[obje
         found |= {HTTPStatus.BAD_REQUEST}
     if sends or "parameters" in operation:
         found |= {HTTPStatus.UNPROCESSABLE_ENTITY}
-    if "{" in path or (sends and asks):
+    if "{" in path or sends:
         found |= {HTTPStatus.NOT_FOUND}
     if dependencies.get_match in calls:
         found |= {HTTPStatus.PRECONDITION_REQUIRED}

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import tomllib
 from importlib.metadata import distribution
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,12 @@ LONG_RUNNING = [name for name, service in SERVICES.items() if service["restart"]
 NGINX = (ROOT / "deploy" / "nginx.conf").read_text()
 COMMANDS = get_command(command_line).commands  # type: ignore[attr-defined]
 SETTINGS: dict[str, type[CaseSettings]] = {"serve": ViewerSettings, "work": WorkerSettings, "schedule": WorkerSettings}
-ROLES = {"serve": "samsyn_app", "work": "samsyn_worker", "schedule": "samsyn_worker", "migrate": "samsyn_owner"}
+SETTINGS_HERE = SETTINGS | {"doctor": WorkerSettings}
+"""Of what runs in containers: the doctor comes when asked."""
+ROLES = dict.fromkeys(("work", "schedule", "doctor"), "samsyn_worker") | {
+    "serve": "samsyn_app",
+    "migrate": "samsyn_owner",
+}
 STILL_TO_COME = {"/api/uploads"}
 TILES, RIGHT = "/viewings/", "/right"
 """Served before any route; and the proxy's own question. tests/integration/test_proxy.py asks both."""
@@ -62,7 +68,7 @@ def command_of(service: dict[str, Any]) -> str:
 
 def known_variables(command: str) -> tuple[set[str], set[str]]:
     """Variables that a command reads, and those that it does not start without."""
-    fields = SETTINGS[command].model_fields if command in SETTINGS else {}
+    fields = SETTINGS_HERE[command].model_fields if command in SETTINGS_HERE else {}
     known = {f"SAMSYN_{name.upper()}": field.is_required() for name, field in fields.items()}
     known |= {parameter.envvar: parameter.required for parameter in COMMANDS[command].params if parameter.envvar}
     return set(known), {name for name, required in known.items() if required}
@@ -113,7 +119,7 @@ def test_service_of_ours_runs_an_existing_command_with_its_settings(name: str) -
 
 def test_settings_are_accepted_as_they_stand_in_the_file() -> None:
     for service in OURS.values():
-        if (settings := SETTINGS.get(command_of(service))) is not None:
+        if (settings := SETTINGS_HERE.get(command_of(service))) is not None:
             # ${NAME:-default} where .env says nothing
             given = {
                 name.removeprefix("SAMSYN_").lower(): re.sub(r"\$\{\w+:-(.*)\}", r"\1", value)
@@ -122,6 +128,7 @@ def test_settings_are_accepted_as_they_stand_in_the_file() -> None:
             }
             made = settings.model_validate(given)
             if isinstance(made, ViewerSettings):
+                assert made.env == "production", "whoever tries the demo says so"
                 assert not made.demo, "demo people must be asked for, never the default"
                 assert made.https, "the proxy speaks HTTPS, so cookies must be marked"
                 assert made.host == "0.0.0.0", "the proxy is another container"  # noqa: S104
@@ -190,7 +197,35 @@ def test_volumes_are_declared_and_slides_lie_where_the_settings_say() -> None:
                 assert source != "data" or target == service["environment"]["SAMSYN_DATA"]
     assert used == set(COMPOSE["volumes"])
     with_slides = {name for name, service in SERVICES.items() if "data:/data" in service.get("volumes", [])}
-    assert with_slides == {"viewer", "verifier", "worker", "scheduler"}
+    assert with_slides == {"viewer", "verifier", "worker", "scheduler", "doctor"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "setting", "services"),
+    [("keys", "SAMSYN_KEYS", {"viewer", "doctor"}), ("anchors", "SAMSYN_ANCHORS", {"scheduler", "doctor"})],
+)
+def test_keys_and_anchors_are_only_where_they_are_needed(volume: str, setting: str, services: set[str]) -> None:
+    """What reads slides, which anybody may have made, has no keys."""
+    mounted = {
+        name: mount.split(":")[1]
+        for name, service in SERVICES.items()
+        for mount in service.get("volumes", [])
+        if mount.split(":")[0] == volume
+    }
+    assert set(mounted) == services
+    assert mounted == {name: SERVICES[name]["environment"][setting] for name in mounted}
+    assert f" {mounted.popitem()[1]}" in runtime()["RUN"], "the image makes it, so that user 10001 may write there"
+    assert "profiles" in SERVICES["doctor"], "started when asked, not with the rest"
+
+
+def test_the_viewer_takes_the_proxys_word_for_where_people_come_from() -> None:
+    (front,) = COMPOSE["networks"]["front"]["ipam"]["config"]
+    assert SERVICES["viewer"]["environment"]["FORWARDED_ALLOW_IPS"] == front["subnet"]
+    assert {name for name, service in SERVICES.items() if "front" in service["networks"]} == {"proxy", "viewer"}
+    address = re.fullmatch(r"\$\{FRONT_SUBNET:-(.*)\}", front["subnet"])
+    assert address is not None
+    assert ip_network(address[1]).is_private
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in NGINX, "never what somebody else has written there"
 
 
 def test_everything_starts_after_what_it_needs() -> None:
@@ -265,7 +300,7 @@ def test_proxy_keeps_nothing_but_tiles_and_rights_and_both_in_memory() -> None:
 def test_system_units_run_existing_commands() -> None:
     unit = (ROOT / "deploy" / "samsyn@.service").read_text()
     assert "ExecStart=/opt/samsyn/bin/samsyn %i" in unit
-    instances = set(re.findall(r"samsyn@([a-z]+)", unit + (ROOT / "docs" / "how-to" / "install.md").read_text()))
+    instances = set(re.findall(r"samsyn@([a-z]+)", unit + (ROOT / "docs" / "how-to" / "install-without-containers.md").read_text()))
     assert instances == set(SETTINGS)
 
 

@@ -21,9 +21,8 @@ EDGES = {
     "viewer/api/session/proof.py",  # hashing a password holds no transaction open
     "viewer/api/session/signing_in.py",
     "viewer/app.py",
-    "viewer/cli_accounts.py",
-    "viewer/cli_agreements.py",
     "viewer/cli_audit.py",
+    "viewer/cli_database.py",
     "viewer/cli_keys.py",
     "viewer/cli_seed.py",
     "viewer/dependencies.py",

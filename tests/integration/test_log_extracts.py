@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from patients import a_vault
 from product import Database, Product, Web
 from world import Place, Somebody, World
 
@@ -205,7 +204,7 @@ def office(module_product: Product) -> Iterator[Office]:
     with World(module_product.database) as world:
         story = make_story(world)
         story.see(story.reader, basis="OWN_UNIT")
-        yield Office(story, module_product.start_web(keys=str(a_vault().folder)))
+        yield Office(story, module_product.start_web())
 
 
 def test_an_extract_over_http(office: Office) -> None:

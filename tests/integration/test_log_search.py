@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
-from patients import a_vault
 from product import Product, Web
 from sqlalchemy import text
 from world import Place, Somebody, World
@@ -168,7 +167,7 @@ def browser(web: Web, somebody: Somebody) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def web(module_product: Product, log: Log) -> Web:
-    return module_product.start_web(keys=str(a_vault().folder))
+    return module_product.start_web()
 
 
 def test_a_reviewer_searches_through_http(web: Web, log: Log) -> None:

@@ -23,6 +23,7 @@ from cases.access.agreements import AgreementType, draft
 from cases.access.blocks import BlockType, register_block
 from cases.access.patients import Patient
 from cases.access.permissions import Role
+from cases.sharing.competences import Subspecialty
 from cases.transaction import transaction
 
 ROUNDS = 50
@@ -159,7 +160,17 @@ def test_evidence_is_given_for_the_first_time(pair: Pair) -> None:
         given = [{"evidence_ref": f"RS 2026-{number}"} for number in range(2)]
         won, _ = pair.race("PUT", f"/api/evidence/{item}", *given, etag='"0"')
         assert won.json()["version"] == 1
-    assert pair.logged("EVIDENCE_GIVEN") == len(items) > 5
+    assert pair.logged("EVIDENCE_GIVEN") == len(items) > 3
+
+
+def test_a_competence_is_entered_for_the_first_time(pair: Pair) -> None:
+    colleagues = [pair.place.person(Role.PAT).person.id for _ in range(ROUNDS // len(Subspecialty) + 1)]
+    places = [(colleague, subspecialty) for colleague in colleagues for subspecialty in Subspecialty][:ROUNDS]
+    for person_id, subspecialty in places:
+        bodies = [{"level": "GENERAL", "max_complexity_level": level} for level in (2, 3)]
+        won, _ = pair.race("PUT", f"/api/people/{person_id}/competences/{subspecialty}", *bodies, etag='"0"')
+        assert (won.json()["version"], won.json()["max_complexity_level"] in (2, 3)) == (1, True)
+    assert pair.logged("COMPETENCE_CHANGED") == ROUNDS
 
 
 def make_grants(pair: Pair) -> list[uuid.UUID]:
