@@ -39,6 +39,7 @@ bench: setup .venv/peers .venv/chromium  ## measure against the peers, side by s
 	$(BIN)/python tests/benchmarks/tiling.py $(SLIDE)
 	$(BIN)/python tests/benchmarks/serving.py $(SLIDE)
 	$(BIN)/python tests/benchmarks/first_screen.py $(SLIDE)
+	$(BIN)/python tests/benchmarks/sizes.py
 
 faults: setup  ## kill everything at random while slides come in and are viewed; ARGS="--rounds 100 --seed 5"
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

@@ -70,7 +70,9 @@ def connect(url: str, *, connections: int = 10) -> Engine:
         url: as in `SAMSYN_DATABASE_URL`.
         connections: held open at the most.
     """
-    return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=PATIENCE)
+    return create_engine(
+        url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=PATIENCE, hide_parameters=True
+    )
 
 
 def require_safe_role(engine: Engine) -> None:

@@ -121,7 +121,15 @@ def looked_up(coherent: CoherentFacts | None = None, **facts: Any) -> Resource:
 def consented(**facts: Any) -> CoherentFacts:
     """Both are members, the patient knows and consents, and the reader has chosen."""
     return replace(
-        CoherentFacts(members=(ALWAYS,), informed=True, available=True, consents=(ALWAYS,), chosen=True), **facts
+        CoherentFacts(
+            members=(ALWAYS,),
+            informed=True,
+            available=True,
+            consents=(ALWAYS,),
+            consented_at=ALWAYS.start,
+            chosen=True,
+        ),
+        **facts,
     )
 
 

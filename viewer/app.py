@@ -23,6 +23,7 @@ from cases.access.patients import check_keys
 from cases.access.sessions import Ending, Method, SignInSession, end_sessions, lapse
 from cases.access.vault import Vault
 from cases.database import connect, require_safe_role, sessions
+from cases.sharing.viewings import close_lapsed
 from cases.transaction import transaction
 from viewer import problems
 from viewer.api import (
@@ -194,6 +195,7 @@ async def _lapse(make: sessionmaker[Session]) -> None:
 def _lapse_once(make: sessionmaker[Session]) -> None:
     with transaction(make) as database:
         lapse(database, now=datetime.now(UTC))
+        close_lapsed(database, now=datetime.now(UTC))
 
 
 async def _reread(live: LiveViewings) -> None:

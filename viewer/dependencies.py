@@ -11,9 +11,12 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from cases.access import audit
 from cases.access.actors import Actor
+from cases.access.audit import Event, Outcome
 from cases.access.errors import NotPermitted, Stale
-from cases.access.permissions import PERMITS, Permission
+from cases.access.gate import Code, Decision, Intent, Refused
+from cases.access.permissions import CARE, PERMITS, Permission
 from cases.access.sessions import Found, find_actor
 from cases.database import act_for
 from cases.transaction import transaction
@@ -97,16 +100,32 @@ def permit(*permissions: Permission, active: bool = True) -> Callable[..., Actor
     """
 
     def get_actor(request: Request, database: Database, now: Now) -> Actor:
-        """Raises NotSignedIn, SessionLocked, AssignmentMissing and NotPermitted."""
+        """Raises NotSignedIn, SessionLocked, AssignmentMissing, NotPermitted and Refused."""
         actor = find_session(request, database, now=now, active=active).require_actor()
         act_for(database, actor.provider_id)
-        if permissions and not any(actor.may(permission, now) for permission in permissions):
+        held = {permission for permission in permissions if actor.may(permission, now)}
+        if permissions and not held:
+            _log_refusal(database, actor, Code.D04, permissions)
             roles = sorted({role for permission in permissions for role in PERMITS[permission]})
             raise NotPermitted(f"None of your roles allows this. It is for: {', '.join(roles)}. Your head can help.")
+        if held and held <= CARE and not actor.takes_part(now):
+            _log_refusal(database, actor, Code.D03, permissions)
+            raise Refused(Decision(allow=False, intent=Intent.READ, code=Code.D03))
         return actor
 
     get_actor.permissions = permissions  # type: ignore[attr-defined]  # the permission table's test reads it
     return get_actor
+
+
+def _log_refusal(database: Session, actor: Actor, code: Code, permissions: tuple[Permission, ...]) -> None:
+    audit.record(
+        database,
+        Event.ACCESS_DENIED,
+        by=actor,
+        outcome=Outcome.DENIED,
+        code=code,
+        args={"permissions": " ".join(permissions)},
+    )
 
 
 def require_same_origin(request: Request) -> None:

@@ -75,7 +75,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, calls: set[obje
         operation["security"] = [{SESSION: []}]
         found |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     if path in _PROVING and changes:
-        found |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+        found |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
     if calls & {dependencies.get_transaction, asking.get_make}:
         found |= {HTTPStatus.SERVICE_UNAVAILABLE}
     if changes:

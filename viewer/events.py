@@ -20,13 +20,14 @@ GATHER = 0.1
 _WAITING = 1000
 """Events kept for a browser that does not read; one that falls further behind must fetch the list anew."""
 
-Ids = frozenset[uuid.UUID] | None
+Changes = frozenset[tuple[uuid.UUID, uuid.UUID | None]] | None
+"""Slides that changed, each with the care unit whose it is; None says that some may be missing."""
 
 log = structlog.get_logger()
 
 
 class SlideEvents:
-    """Hands the ids of changed slides to whoever subscribes.
+    """Hands changed slides' ids, with their units', to whoever subscribes.
 
     Args:
         database_url: to listen on.
@@ -34,12 +35,12 @@ class SlideEvents:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._subscribers: set[asyncio.Queue[Ids]] = set()
+        self._subscribers: set[asyncio.Queue[Changes]] = set()
 
     @contextlib.contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[Ids]]:
+    def subscribe(self) -> Iterator[asyncio.Queue[Changes]]:
         """A queue of changed slides' ids for the length of a `with` block; None says that some may be missing."""
-        queue: asyncio.Queue[Ids] = asyncio.Queue(_WAITING)
+        queue: asyncio.Queue[Changes] = asyncio.Queue(_WAITING)
         self._subscribers.add(queue)
         try:
             yield queue
@@ -54,27 +55,28 @@ class SlideEvents:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                     await connection.execute("LISTEN slide_image")
                     self._hand_out(None)
-                    async for ids in _gather(connection):
-                        self._hand_out(ids)
+                    async for changes in _gather(connection):
+                        self._hand_out(changes)
             except (psycopg.Error, OSError):
                 log.warning("not listening to the database; trying again")
                 await asyncio.sleep(1)
 
-    def _hand_out(self, ids: Ids) -> None:
+    def _hand_out(self, changes: Changes) -> None:
         for queue in self._subscribers:
             if queue.full():
                 while not queue.empty():
                     queue.get_nowait()
-                ids = None
-            queue.put_nowait(ids)
+                changes = None
+            queue.put_nowait(changes)
 
 
-async def _gather(connection: psycopg.AsyncConnection[object]) -> AsyncIterator[frozenset[uuid.UUID]]:
-    """Ids that were rung for, gathered over short spells."""
+async def _gather(connection: psycopg.AsyncConnection[object]) -> AsyncIterator[Changes]:
+    """Changes that were rung for, gathered over short spells."""
     while True:
-        ids: set[uuid.UUID] = set()
+        rung: set[str] = set()
         async for notice in connection.notifies(timeout=None, stop_after=1):
-            ids.add(uuid.UUID(notice.payload))
+            rung.add(notice.payload)
         async for notice in connection.notifies(timeout=GATHER):
-            ids.add(uuid.UUID(notice.payload))
-        yield frozenset(ids)
+            rung.add(notice.payload)
+        pairs = (payload.partition(" ") for payload in rung)
+        yield frozenset((uuid.UUID(slide), uuid.UUID(unit) if unit else None) for slide, _, unit in pairs)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -92,8 +92,9 @@ AWAY = (OperationalError, NoFreeConnection)
 RACES: dict[type[Exception], errors.Rejected] = {
     StaleDataError: errors.Stale("Somebody changed this meanwhile. Read it again and repeat the change."),
     IntegrityError: errors.Conflict("This contradicts something that was registered meanwhile. Read it again."),
+    DataError: errors.Invalid("A character, a number or a date in this cannot be kept. Write it in another way."),
 }
-"""What the database refuses when two people do the same at the same moment; what it said may name somebody."""
+"""What the database itself refuses, as when two people do the same at once; what it said may name somebody."""
 NOTHING_THERE = "There is no such thing, or none that you may see."
 
 

@@ -192,14 +192,19 @@ def claim_account(session: Session, login: str, *, client_ip: str | None, now: d
 
 
 def claim_again(session: Session, signed_in: SignInSession, *, client_ip: str | None, now: datetime) -> Claim:
-    """Somebody who is signed in wants to show again who they are; counted by session, so that nobody else can lock it.
+    """Somebody who is signed in wants to show again who they are; counted by person, in whichever session.
 
     Raises:
         TooManyAttempts: it must wait.
     """
     account = session.scalar(select(LocalAccount).where(LocalAccount.person_id == signed_in.person_id))
-    counted = count_by(session, name=f"session {signed_in.id}", client_ip=client_ip)
+    counted = count_by(session, name=_name_again(signed_in.person_id), client_ip=client_ip)
     return _claim(session, account, counted, now=now)
+
+
+def _name_again(person_id: uuid.UUID) -> str:
+    # A name of its own: who fails to sign in under somebody's login does not keep that person from going on.
+    return f"again {person_id}"
 
 
 def _claim(session: Session, account: LocalAccount | None, counted: tuple[Counted, ...], *, now: datetime) -> Claim:
@@ -293,10 +298,15 @@ def accept_code(session: Session, account: LocalAccount, code: str, *, now: date
     given = "".join(code.split()).encode()
     for step in (current - 1, current, current + 1):
         if hmac.compare_digest(made.generate_otp(step).encode(), given):
-            # One statement, so that of two who send the same code at the same moment one is refused.
+            # One statement, so that of two who send the same code at the same moment one is refused, and whoever
+            # is shut out at this moment too.
             taken = session.execute(
                 update(LocalAccount)
-                .where(LocalAccount.id == account.id, LocalAccount.totp_last_step < step)
+                .where(
+                    LocalAccount.id == account.id,
+                    LocalAccount.totp_last_step < step,
+                    LocalAccount.disabled_at.is_(None),
+                )
                 .values(totp_last_step=step)
                 .returning(LocalAccount.id)
             )
@@ -354,7 +364,8 @@ def disable_account(session: Session, account: LocalAccount, *, now: datetime) -
 def unlock_account(session: Session, account: LocalAccount, *, now: datetime) -> None:
     """Failures before count no more, and a disabled account can be used again."""
     account.disabled_at = None
-    take_back(session, count_by(session, name=account.login, client_ip=None), now=now)
+    for name in (account.login, _name_again(account.person_id)):
+        take_back(session, count_by(session, name=name, client_ip=None), now=now)
     _note(session, Event.ACCOUNT_CHANGED, account, what="unlocked")
 
 

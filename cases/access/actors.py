@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from cases.access.permissions import PERMITS, Permission, Role
+
+OVERDUE = timedelta(days=30)
+"""A role's need-and-risk analysis may be late by so much before the role stops working."""
+RENEWERS = frozenset({Role.ADM, Role.HEAD})
+"""Roles that do not stop then: whoever has them must be able to renew the analysis."""
 
 
 class Purpose(StrEnum):
@@ -91,8 +96,17 @@ class Actor:
     user_agent_digest: str | None = None
 
     def roles(self, now: datetime) -> frozenset[Role]:
-        """The roles that hold now."""
-        return frozenset(grant.role for grant in self.grants if grant.period.holds(now))
+        """The roles that hold now, on an analysis that is not long overdue."""
+        return frozenset(
+            grant.role
+            for grant in self.grants
+            if grant.period.holds(now) and (grant.role in RENEWERS or now.date() - grant.analysis_due <= OVERDUE)
+        )
+
+    def takes_part(self, now: datetime) -> bool:
+        """Whether the care provider is active and its agreements with the platform's operator hold."""
+        terms = (self.connections, self.processings)
+        return self.provider_active and all(any(term.holds(now) for term in held) for held in terms)
 
     def may(self, permission: Permission, now: datetime) -> bool:
         """Whether one of the roles allows it. The gate and the state of things have their own say."""

@@ -256,7 +256,7 @@ def _register(
     session.flush()
     audit.record(
         session,
-        Event.CONSENT_REGISTERED,
+        Event.NODOPPNING if assertion.type is AssertionType.EMERGENCY else Event.CONSENT_REGISTERED,
         by=by,
         subjects=[as_subject(patient, kind="consent", subject_id=assertion.id)],
         args={"type": assertion.type, "scope": scope, "how": assertion.how},

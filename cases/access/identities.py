@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
-from cases.access.errors import Conflict, NotThere
+from cases.access.consents import FRESH_PROOF
+from cases.access.errors import Conflict, NotPermitted, NotThere
 from cases.access.identifiers import Identifier, IdentifierType
 from cases.access.patients import (
     IdentifierStatus,
@@ -23,6 +24,7 @@ from cases.access.patients import (
     find_number,
     new_number,
 )
+from cases.access.permissions import Permission
 from cases.access.same_patients import note_changed
 
 RANKS = (IdentifierType.PNR, IdentifierType.SNR, IdentifierType.NRID, IdentifierType.LRID)
@@ -117,11 +119,22 @@ def unlink_identifier(session: Session, patient: Patient, number_id: uuid.UUID, 
 
 
 def set_protection(session: Session, patient: Patient, protection: Protection, *, by: Actor, now: datetime) -> None:
-    """Say how somebody's identity is protected, as it was just looked up."""
-    for row in _load_rows(session, patient):
+    """Say how somebody's identity is protected, as it was just looked up.
+
+    Raises:
+        NotPermitted: it would protect less than before, for which the role or the proof of identity does not do.
+    """
+    rows = _load_rows(session, patient)
+    grades = list(Protection)
+    before = max((row.protection for row in rows), key=grades.index)
+    args = {"protection": protection}
+    if grades.index(protection) < grades.index(before):
+        _require_lowering(by, now=now)
+        args["lowered_from"] = before
+    for row in rows:
         row.protection, row.protection_checked_at = protection, now
     session.flush()
-    audit.record(session, Event.PATIENT_CHANGED, by=by, subjects=[as_subject(patient)], args={"protection": protection})
+    audit.record(session, Event.PATIENT_CHANGED, by=by, subjects=[as_subject(patient)], args=args)
     note_changed(session, [patient.id])
 
 
@@ -145,6 +158,13 @@ def set_mismatch(session: Session, patient: Patient, *, doubtful: bool, by: Acto
     session.flush()
     audit.record(session, Event.PATIENT_MISMATCH, by=by, subjects=[as_subject(patient)], args={"doubtful": doubtful})
     note_changed(session, [patient.id])
+
+
+def _require_lowering(by: Actor, *, now: datetime) -> None:
+    if not by.may(Permission.ADMINISTER_BLOCKS, now):
+        raise NotPermitted("Less protection of an identity is entered by the care provider's administrator. Ask them.")
+    if now - by.authenticated_at > FRESH_PROOF:
+        raise NotPermitted("Prove once more who you are: protecting less needs a proof at most five minutes old.")
 
 
 def _load_rows(session: Session, patient: Patient) -> Sequence[Patient]:

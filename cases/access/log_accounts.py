@@ -49,14 +49,11 @@ def account(
     """
     asked = session.get_one(CareProvider, provider_id)
     zone = ZoneInfo(asked.time_zone)
-    # The same person is another row at each provider; what is ours of each is in our own users' entries.
-    with platform(session):
-        same = find_same(session, [patient_id])[patient_id]
     rows = session.execute(
         select(AuditEvent, AuditSubject)
         .join(AuditSubject, AuditSubject.event_id == AuditEvent.id)
         .where(
-            AuditSubject.patient_id.in_(same),
+            AuditSubject.patient_id.in_(find_rows(session, patient_id)),
             or_(AuditSubject.care_provider_id == provider_id, AuditSubject.provider_id == provider_id),
             AuditSubject.at >= since,
             AuditSubject.at < until,
@@ -107,6 +104,12 @@ def account(
         "until": until.astimezone(zone).isoformat(timespec="seconds"),
         "entries": [tell(entry) for entry in entries.values()],
     }
+
+
+def find_rows(session: Session, patient_id: uuid.UUID) -> frozenset[uuid.UUID]:
+    """Every row that is the same person as a patient: what our users saw at other providers is under theirs."""
+    with platform(session):
+        return find_same(session, [patient_id])[patient_id]
 
 
 def find_users(session: Session, ids: set[uuid.UUID]) -> dict[uuid.UUID | None, tuple[Assignment, Person]]:

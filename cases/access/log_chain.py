@@ -173,9 +173,9 @@ _ENTRIES = (
     " WHERE care_provider_id = %(chain)s AND seq > %(after)s AND seq <= %(until)s ORDER BY seq LIMIT %(most)s"
 )
 _SUBJECTS = (
-    f"SELECT event_id::text, ordinal, {_as_text('at')}, {', '.join(f'{name}::text' for name in SUBJECT)}"  # noqa: S608
-    " FROM audit_subject WHERE event_id = ANY(%(events)s::uuid[]) AND care_provider_id = %(chain)s"
-    " ORDER BY event_id, ordinal"
+    f"SELECT event_id::text, ordinal, {_as_text('at')}, care_provider_id::text,"  # noqa: S608
+    f" {', '.join(f'{name}::text' for name in SUBJECT)}"
+    " FROM audit_subject WHERE event_id = ANY(%(events)s::uuid[]) ORDER BY event_id, ordinal"
 )
 
 
@@ -187,13 +187,11 @@ def _read(
     rows = connection.exec_driver_sql(_ENTRIES, which).all()
     entries = [dict(zip(ENTRY, values, strict=True)) for _, _, _, *values in rows]
     subjects: dict[str, list[Mapping[str, str | None]]] = {entry["id"]: [] for entry in entries}
-    times = {entry["id"]: entry["at"] for entry in entries}
-    for event, ordinal, at, *values in connection.exec_driver_sql(
-        _SUBJECTS, {"events": list(subjects), "chain": chain}
-    ):
-        # One whose copies of the entry's columns were changed is left out, so that the digest of its entry fails.
-        if ordinal == len(subjects[event]) and at == times[event]:
-            subjects[event].append(dict(zip(SUBJECT, values, strict=True)))
+    copied = {entry["id"]: (entry["at"], entry["care_provider_id"]) for entry in entries}
+    for event, ordinal, at, provider, *values in connection.exec_driver_sql(_SUBJECTS, {"events": list(subjects)}):
+        # One out of place, or with other copies of the entry's columns, counts as empty: the entry's digest fails.
+        fits = ordinal == len(subjects[event]) and (at, provider) == copied[event]
+        subjects[event].append(dict(zip(SUBJECT, values, strict=True)) if fits else {})
     batch = []
     for (seq, prev_hash, hash_, *_), entry in zip(rows, entries, strict=True):
         if entry["args"] != "{}":

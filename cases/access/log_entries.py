@@ -56,6 +56,9 @@ class AuditEvent(Unchanging):
         Index("ix_audit_event_event", "care_provider_id", "event", "at", "id"),
         Index("ix_audit_event_person", "person_id", "at", "id"),
         Index("ix_audit_event_trouble", "care_provider_id", "outcome", "at", "id", postgresql_where="outcome <> 'OK'"),
+        # Of other care providers' users at our data.
+        Index("ix_audit_event_shared_event", "event", "at", "id", postgresql_where="owners <> '{}'"),
+        Index("ix_audit_event_shared_person", "person_id", "at", "id", postgresql_where="owners <> '{}'"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

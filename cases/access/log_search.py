@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, any_, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.errors import Invalid
+from cases.access.log_accounts import find_rows
 from cases.access.log_entries import AuditEvent, AuditSubject
 from cases.access.log_events import Event, Outcome
 
@@ -32,6 +33,7 @@ class Question:
 
     Attributes:
         since, until: the period; the end is not in it.
+        patient_id: one row of the patient; entries about every row that is the same person are found.
     """
 
     whose: Whose = Whose.OUR_USERS
@@ -85,7 +87,8 @@ def search(
     """As `search_log`, without a trace: for those who leave one of their own."""
     if question.since and question.until and question.until <= question.since:
         raise Invalid("The period must end after it begins.", field="until")
-    statement, order = _ask(question, provider_id)
+    patients = find_rows(session, question.patient_id) if question.patient_id else ()
+    statement, order = _ask(question, provider_id, patients)
     if after:
         last = session.get(AuditEvent, after)
         if last is None:
@@ -99,16 +102,24 @@ def search(
 _Order = tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[uuid.UUID]]
 
 
-def _ask(question: Question, provider_id: uuid.UUID) -> tuple[Select[AuditEvent], _Order]:
+def _ask(
+    question: Question, provider_id: uuid.UUID, patients: Collection[uuid.UUID]
+) -> tuple[Select[AuditEvent], _Order]:
     """The question in SQL, and what its answer is ordered by."""
     statement = select(AuditEvent)
     order: _Order = (AuditEvent.at, AuditEvent.id)
-    about = [AuditSubject.patient_id == question.patient_id] if question.patient_id else []
+    about: list[ColumnElement[bool]] = [AuditSubject.patient_id.in_(patients)] if patients else []
     if question.whose is Whose.OUR_USERS:
         statement = statement.where(AuditEvent.care_provider_id == provider_id)
     else:
         statement = statement.where(AuditEvent.care_provider_id != provider_id)
-        about += [AuditSubject.provider_id == provider_id, AuditSubject.provider_id != AuditSubject.care_provider_id]
+        if about or not (question.person_id or question.event):
+            ours = AuditSubject.provider_id == provider_id
+            about += [ours, AuditSubject.provider_id != AuditSubject.care_provider_id]
+        else:
+            # A person's entries or an event's are fewer than all that is ours; the condition of their partial indexes.
+            statement = statement.where(any_(AuditEvent.owners) == provider_id)
+            statement = statement.where(literal_column("audit_event.owners <> '{}'"))
     if about:
         # In the order of the subjects' indexes, so that a page is read off them instead of all there is.
         order = (AuditSubject.at, AuditSubject.event_id)

@@ -269,7 +269,7 @@ def load_patient(session: Session, patient_id: uuid.UUID, *, by: Actor) -> Patie
 
 
 def show(session: Session, patient: Patient, *, by: Actor, named: bool = False) -> PatientView:
-    """Show a patient to somebody, which is logged.
+    """Show a patient to somebody, which is logged. A number that was linked by mistake is left out.
 
     Args:
         named: whether the actor is named for this patient, who may then be seen in spite of a protected identity.
@@ -279,7 +279,7 @@ def show(session: Session, patient: Patient, *, by: Actor, named: bool = False) 
     rows = session.scalars(
         select(PatientIdentifier)
         .join(Patient, Patient.id == PatientIdentifier.patient_id)
-        .where(Patient.same_as_id == patient.same_as_id)
+        .where(Patient.same_as_id == patient.same_as_id, PatientIdentifier.status != IdentifierStatus.ERROR)
         .order_by(PatientIdentifier.id)
     )
 

@@ -108,3 +108,25 @@ UNGRANTED = frozenset({Role.PTN, Role.OPS})
 """Roles that no care provider gives: a patient's own, and the operator's of the platform."""
 LICENCES: Mapping[Role, str] = {Role.PAT: "Läkare"}
 """The licence to practise that a role needs, as HSA words it. Source: domain rules, 2.5."""
+
+CARE = frozenset(
+    {
+        Permission.SEE_OWN_WORKLIST,
+        Permission.READ_RECORD,
+        Permission.OPEN_IMAGE,
+        Permission.SEE_LABEL,
+        Permission.REGISTER_RECORD,
+        Permission.RELEASE_QUARANTINE,
+        Permission.ANNOTATE,
+        Permission.DRAFT_ANSWER,
+        Permission.SIGN_ANSWER,
+        Permission.EXPORT,
+        Permission.FIND_PATIENT,
+        Permission.REGISTER_PATIENT,
+        Permission.REGISTER_RELATION,
+        Permission.REGISTER_CONSENT,
+        Permission.OPEN_IN_EMERGENCY,
+        Permission.LIFT_BLOCK,
+    }
+)
+"""What needs a care provider that takes part now; the rest is how it comes to take part, and its own affairs."""

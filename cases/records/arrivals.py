@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -56,6 +56,7 @@ def receive(
         slide.care_provider_id, slide.care_unit_id = owner.care_provider_id, owner.pdl_unit_id
     if case and slide.case_id is None:
         slide.case_id = case.id
+        _register_now(session, case)
     slide.caption = slide.caption or caption
     return slide
 
@@ -78,6 +79,7 @@ def assign_case(session: Session, slide: SlideImage, case: PathologyCase, *, by:
     if slide.care_unit_id != case.care_unit_id:
         raise Invalid("The slide and the case are of different care units.", field="case_id")
     slide.case_id = case.id
+    _register_now(session, case)
     session.flush()
     rights.changed(session, resources=[slide.id])
     subject = Subject(
@@ -88,3 +90,9 @@ def assign_case(session: Session, slide: SlideImage, case: PathologyCase, *, by:
         unit_id=case.care_unit_id,
     )
     audit.record(session, Event.CASE_CHANGED, by=by, subjects=[subject], args={"case": str(case.id)})
+
+
+def _register_now(session: Session, case: PathologyCase) -> None:
+    """Something was registered in a case: blocks of what comes in from some day on cover it."""
+    latest = func.greatest(PathologyCase.last_registered_at, func.now())
+    session.execute(update(PathologyCase).where(PathologyCase.id == case.id).values(last_registered_at=latest))

@@ -102,17 +102,26 @@ def subject_of(case: PathologyCase) -> Subject:
 
 
 def register_case(
-    session: Session, *, department: Department, lid: str, patient: Patient, accessioned_at: datetime, by: Actor
+    session: Session,
+    *,
+    department: Department,
+    lid: str,
+    patient: Patient,
+    accessioned_at: datetime,
+    by: Actor,
+    now: datetime,
 ) -> PathologyCase:
     """Register a case of the actor's own laboratory.
 
     Raises:
-        Invalid: the department is not of the actor's unit, or the number is empty.
+        Invalid: the department is not of the actor's unit, the number is empty, or it arrived in the future.
         Conflict: the laboratory has a case with this number.
     """
     lid = lid.strip()
     if not lid or len(lid) > 40:
         raise Invalid("A laboratory number of 1 to 40 characters is wanted.", field="lid")
+    if accessioned_at > now:
+        raise Invalid("A case cannot have arrived after now; correct the time.", field="accessioned_at")
     if department.care_unit_id != by.unit_id:
         raise Invalid("Cases are registered in a department of your own care unit.", field="department_id")
     if session.scalar(

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event, Subject
-from cases.access.errors import Invalid, NotPermitted
-from cases.access.people import Person
+from cases.access.errors import Invalid, NotPermitted, Stale
+from cases.access.people import Assignment, Person, require_sole
 from cases.access.uniqueness import insert_unique
 from cases.database import Base, Versioned
 
@@ -133,6 +133,7 @@ def set_competence(
     max_complexity_level: int,
     validation: Validation | None = None,
     valid_to: date | None = None,
+    seen: int | None = None,
     now: datetime,
     by: Actor | None,
 ) -> Competence:
@@ -146,13 +147,15 @@ def set_competence(
         max_complexity_level: 1 to 6.
         validation: of reading on a screen; None while there is none.
         valid_to: the last day; None for good.
+        seen: the version that was read, 0 where there was none; None to replace whichever there is.
         now: the moment.
         by: somebody else; None for the platform itself.
 
     Raises:
-        NotPermitted: it is one's own.
+        NotPermitted: it is one's own, or another care provider, for which the person works too, has entered it.
         Invalid: the validation is of the future or of no cases, or a figure is out of bounds.
         Conflict: somebody else entered it just now.
+        Stale: it is another version than the one that was read.
     """
     if by is not None and by.person_id == person.id:
         raise NotPermitted("Nobody judges their own competence. Ask a head or another administrator.")
@@ -166,6 +169,12 @@ def set_competence(
             field="validation",
         )
     found = find_competence(session, person.id, subspecialty)
+    if found is not None and by is not None:
+        entered_by = found.created_by and session.get(Assignment, found.created_by)
+        if not entered_by or entered_by.care_provider_id != by.provider_id:
+            require_sole(session, person.id, by=by)
+    if seen is not None and seen != (newest := found.version if found else 0):
+        raise Stale(f"Somebody changed this meanwhile: version {seen} was given, {newest} is the newest, 0 being none.")
     competence = found or Competence(
         person_id=person.id, subspecialty=subspecialty, created_by=by.assignment_id if by else None
     )

@@ -7,7 +7,7 @@ it in, case by case, for as long as the choice lasts.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +17,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.access import audit
 from cases.access.actors import Actor
+from cases.access.agreements import is_member
 from cases.access.audit import Event
 from cases.access.choices import ChoiceKind, choose
+from cases.access.consents import ConsentScope, find_consents
 from cases.access.decisions import subject_of, write_decision
 from cases.access.gate import Code, Intent, Resource, decide
 from cases.access.patients import Patient
@@ -78,7 +80,7 @@ def look_up(session: Session, patient: Patient, kind: ChoiceKind, *, reason: str
         cases = {case.id: case for case in session.scalars(statement.order_by(PathologyCase.id.desc()))}
         resources = describe_cases(session, cases.values(), by=by, now=now)
         allowed: list[Resource] = []
-        refusals: set[Code] = set()
+        refusals = _find_missing(session, people, kind, by=by, now=now)
         blocked = False
         for resource in resources.values():
             decision = decide(by, resource, Intent.READ, now)
@@ -88,7 +90,9 @@ def look_up(session: Session, patient: Patient, kind: ChoiceKind, *, reason: str
                 if resource.provider_id != by.provider_id:
                     _let_in(session, resource, basis=decision.basis, by=by, until=choice.ends_at)
             elif decision.code and decision.code is not Code.D10:
-                refusals.add(decision.code)
+                if resource.provider_id == by.provider_id or decision.code is Code.D30:
+                    # Of another provider nobody learns more than that something is blocked.
+                    refusals.add(decision.code)
                 write_decision(session, decision, by=by, resource=resource, now=now)
         slides = session.scalars(
             select(SlideImage)
@@ -109,6 +113,20 @@ def look_up(session: Session, patient: Patient, kind: ChoiceKind, *, reason: str
         args={"list": "patient", "choice": str(choice.id)},
     )
     return LookUp(listed, blocked, frozenset(refusals))
+
+
+def _find_missing(
+    session: Session, people: Collection[uuid.UUID], kind: ChoiceKind, *, by: Actor, now: datetime
+) -> set[Code]:
+    """What stands against looking up elsewhere, whether there is anything to be found or not."""
+    if kind is not ChoiceKind.COHERENT_RECORD:
+        return set()
+    consents = [consent for held in find_consents(session, people).values() for consent in held]
+    consented = any(
+        consent.scope is ConsentScope.SVOD and consent.is_for(by) and consent.period.holds(now) for consent in consents
+    )
+    member = is_member(session, by.provider_id, now) and "SJF" in by.rights
+    return ({Code.D20} if not member else set()) | ({Code.D23} if not consented else set())
 
 
 def _let_in(session: Session, resource: Resource, *, basis: str, by: Actor, until: datetime) -> None:

@@ -14,7 +14,7 @@ from cases.access.actors import Actor, Period
 from cases.access.agreements import AgreementType, find_terms
 from cases.access.blocks import BlockFacts, find_blocks, freshness
 from cases.access.choices import ChoiceKind, find_choices
-from cases.access.consents import ConsentFacts, ConsentScope, find_consents
+from cases.access.consents import AssertionType, ConsentFacts, ConsentScope, find_consents
 from cases.access.gate import IMPERSONAL, Availability, CareLink, CoherentFacts, Resource
 from cases.access.permissions import PERMITS, Permission, Role
 from cases.access.relations import NoticeFacts, RelationFacts, find_notices, find_relations
@@ -145,12 +145,17 @@ def _describe(thing: Thing, collected: Collected) -> Resource:
         for relation in collected.relations.get(one, ())
         if relation.is_for(actor) and relation.period.holds(now)
     )
-    consents = tuple(
-        consent.period
+    consents = [
+        consent
         for one in people
         for consent in collected.consents.get(one, ())
         if consent.scope is ConsentScope.SVOD and consent.is_for(actor)
-    )
+    ]
+    said_yes = [
+        consent.period.start
+        for consent in consents
+        if consent.type is AssertionType.CONSENT and consent.period.holds(now)
+    ]
     links = set(_find_direct_links(thing, case, collected))
     if relations:
         links.add(CareLink.RELATION)
@@ -182,13 +187,16 @@ def _describe(thing: Thing, collected: Collected) -> Resource:
             if case
             else False,
             available=bool(memberships),
-            consents=(*consents, *emergency),
+            consents=(*(consent.period for consent in consents), *emergency),
+            consented_at=max(said_yes, default=None),
             chosen=ChoiceKind.COHERENT_RECORD in chosen or ChoiceKind.EMERGENCY in chosen,
         ),
         blocks=blocks,
         blocks_read_at=collected.blocks_read_at,
         other_blocks=len(everywhere) > len(blocks),
-        informed=Period(case.accessioned_at, case.last_registered_at) if case else Period(thing.registered_at),
+        informed=Period(min(case.accessioned_at, case.created_at), case.last_registered_at)
+        if case
+        else Period(thing.registered_at),
         objection_at=patient.objection_at if patient else None,
         protected=patient is not None and patient.protected,
         named=CareLink.TEAM in links,

@@ -333,7 +333,9 @@ def _require_party(described: ServiceDescription, by: Actor) -> None:
 
 def _write_down(session: Session, event: Event, described: ServiceDescription, *, by: Actor) -> None:
     session.flush()
-    rights.changed(session, providers=described.parties)
+    if described.accepted_at is not None:
+        # Before both have agreed it gives nobody any right.
+        rights.changed(session, providers=described.parties)
     audit.record(
         session,
         event,

@@ -8,8 +8,9 @@ looks it is renewed by asking the gate again.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Uuid, any_, bindparam, or_, select
@@ -89,9 +90,16 @@ def open_viewing(session: Session, slide: SlideImage, *, by: Actor, now: datetim
 
     Raises:
         Refused: the gate said no.
+        NotThere: nobody owns the slide yet.
     """
     rights.hold(session, _rests_on(session, slide, by))
-    resource = describe_slides(session, [slide], by=by, now=now)[slide.id]
+    # From here on nothing of this ends unseen; what was read before is read again.
+    session.refresh(slide)
+    fresh = actors_of(session, [by.session_id], now=now).get(by.session_id, replace(by, ended=True))
+    by = replace(fresh, client_ip=by.client_ip, user_agent_digest=by.user_agent_digest)
+    resource = describe_slides(session, [slide], by=by, now=now).get(slide.id)
+    if resource is None:
+        raise NotThere("There is no such slide.")
     decision = admit(session, resource, Intent.VIEW, by=by, now=now)
     viewing = Viewing(
         care_provider_id=by.provider_id,
@@ -166,6 +174,7 @@ def reconsider(session: Session) -> None:
                 .where(Viewing.closed_at.is_(None), Viewing.until > now)
                 .outerjoin(PathologyCase, PathologyCase.id == SlideImage.case_id)
                 .where(_touches(changed))
+                .order_by(Viewing.id)
                 .with_for_update(of=Viewing)
             )
         )
@@ -219,31 +228,66 @@ def _touches(changed: Changed) -> ColumnElement[bool]:
 
 
 def _decide_again(session: Session, asked: Iterable[tuple[Viewing, Actor | None]], *, now: datetime) -> None:
+    together: defaultdict[Actor | None, list[Viewing]] = defaultdict(list)
     for viewing, actor in asked:
-        slide = session.get(SlideImage, viewing.slide_image_id)
-        if actor is None or slide is None:
-            # Nobody is there any more to ask the gate for: the session is over, or acts under nothing.
-            viewing.closed_at, viewing.ended_code = now, Code.D01
-            continue
-        resource = describe_slides(session, [slide], by=actor, now=now)[slide.id]
-        decision = decide(actor, resource, Intent.VIEW, now)
-        if decision.allow and decision.basis and decision.until:
-            viewing.until = decision.until
-            if decision.basis != viewing.basis:
-                viewing.basis = decision.basis
-                viewing.decision_id = write_decision(session, decision, by=actor, resource=resource, now=now).id
-            continue
-        viewing.closed_at, viewing.ended_code = now, decision.code
-        write_decision(session, decision, by=actor, resource=resource, now=now)
-        _log_end(session, viewing, by=actor, subjects=[subject_of(resource)], now=now)
+        together[actor].append(viewing)
+    for actor, viewings in together.items():
+        slides = {viewing.slide_image_id: session.get_one(SlideImage, viewing.slide_image_id) for viewing in viewings}
+        resources = describe_slides(session, slides.values(), by=actor, now=now) if actor else {}
+        for viewing in viewings:
+            resource = resources.get(viewing.slide_image_id)
+            if actor is None or resource is None:
+                # Nobody is there any more to ask the gate for: the session is over, or acts under nothing.
+                _end(session, viewing, slides[viewing.slide_image_id], at=now, code=Code.D01)
+                continue
+            decision = decide(actor, resource, Intent.VIEW, now)
+            if decision.allow and decision.basis and decision.until:
+                viewing.until = decision.until
+                if decision.basis != viewing.basis:
+                    viewing.basis = decision.basis
+                    viewing.decision_id = write_decision(session, decision, by=actor, resource=resource, now=now).id
+                continue
+            viewing.closed_at, viewing.ended_code = now, decision.code
+            write_decision(session, decision, by=actor, resource=resource, now=now)
+            _log_end(session, viewing, by=actor, subjects=[subject_of(resource)], now=now)
 
 
-def _log_end(session: Session, viewing: Viewing, *, by: Actor, subjects: list[Subject], now: datetime) -> None:
+def close_lapsed(session: Session, *, now: datetime) -> None:
+    """Close what nobody has looked at for longer than its answer lasted, with its entry in the log."""
+    with platform(session):
+        lapsed = session.execute(
+            select(Viewing, SlideImage)
+            .join(SlideImage, SlideImage.id == Viewing.slide_image_id)
+            .where(Viewing.closed_at.is_(None), Viewing.until < now - RENEW_BEFORE)
+            .order_by(Viewing.id)
+            .limit(200)
+            .with_for_update(of=Viewing, skip_locked=True)
+        ).all()
+        for viewing, slide in lapsed:
+            _end(session, viewing, slide, at=viewing.until)
+
+
+def _end(session: Session, viewing: Viewing, slide: SlideImage, *, at: datetime, code: Code | None = None) -> None:
+    """End a viewing for which nobody can be asked; its entry goes to the log of whose viewing it was."""
+    viewing.closed_at, viewing.ended_code = at, code
+    patient_id = session.scalar(select(PathologyCase.patient_id).where(PathologyCase.id == slide.case_id))
+    subject = Subject(
+        kind="slide",
+        id=slide.id,
+        patient_id=patient_id,
+        provider_id=slide.care_provider_id,
+        unit_id=slide.care_unit_id,
+    )
+    _log_end(session, viewing, by=None, subjects=[subject], now=at)
+
+
+def _log_end(session: Session, viewing: Viewing, *, by: Actor | None, subjects: list[Subject], now: datetime) -> None:
     seconds = int((now - viewing.created_at).total_seconds())
     audit.record(
         session,
         Event.SLIDE_CLOSED,
         by=by,
+        provider_id=viewing.care_provider_id,
         subjects=subjects,
         basis=viewing.basis,
         code=viewing.ended_code,

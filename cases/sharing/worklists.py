@@ -63,10 +63,29 @@ def list_slides(session: Session, *, by: Actor, now: datetime, limit: int, befor
     return found[:limit]
 
 
-def list_these(session: Session, slide_ids: Collection[uuid.UUID], *, by: Actor, now: datetime) -> list[Listed]:
-    """Those of some slides that somebody would find in the list; for a list that is on the screen already."""
+def list_these(
+    session: Session,
+    slide_ids: Collection[uuid.UUID],
+    *,
+    by: Actor,
+    now: datetime,
+    shown: Collection[uuid.UUID] = (),
+) -> list[Listed]:
+    """Those of some slides that somebody would find in the list; for a list that is on the screen.
+
+    Args:
+        session: of this transaction.
+        slide_ids: of slides of the own unit.
+        by: who looks.
+        now: when.
+        shown: those that the list has shown already; only others are logged as seen.
+    """
     rows = session.execute(_candidates(by, None).where(SlideImage.id.in_(slide_ids))).all()
-    return [listed for listed, _ in _ask(session, rows, by=by, now=now)]
+    found = _ask(session, rows, by=by, now=now)
+    new = [subject_of(resource) for _, resource in found if resource.id not in shown]
+    if new:
+        audit.record(session, Event.LIST_VIEWED, by=by, subjects=new, args={"list": "slides"})
+    return [listed for listed, _ in found]
 
 
 def find_slide(session: Session, slide_id: uuid.UUID, *, by: Actor, now: datetime) -> Listed:
@@ -80,7 +99,15 @@ def find_slide(session: Session, slide_id: uuid.UUID, *, by: Actor, now: datetim
     resource = describe_slides(session, [slide], by=by, now=now).get(slide_id) if slide else None
     if slide is None or resource is None:
         raise NotThere("There is no such slide.")
-    admit(session, resource, Intent.READ, by=by, now=now)
+    decision = admit(session, resource, Intent.READ, by=by, now=now)
+    audit.record(
+        session,
+        Event.CASE_VIEWED,
+        by=by,
+        subjects=[subject_of(resource)],
+        basis=decision.basis,
+        decision_id=decision.id,
+    )
     case = session.get(PathologyCase, slide.case_id) if slide.case_id else None
     return Listed(slide, case, decide(by, resource, Intent.VIEW, now).allow)
 

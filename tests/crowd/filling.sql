@@ -119,7 +119,7 @@ SELECT uuidv7(at - now()), at, far_case_id, far_provider_id, provider_id, 'COHER
     at + CASE WHEN live THEN interval '30 days' ELSE interval '20 minutes' END
 FROM sought ORDER BY k DESC;
 
---- the log's entries
+--- what the log's entries are about
 -- A tenth is about the next provider's cases, a hundredth about the same fifty patients, a twentieth are lists.
 CREATE TEMP TABLE line AS
 SELECT e, at, uuidv7(at - now()) AS id, place.provider_id, place.unit_id,
@@ -131,6 +131,13 @@ FROM (
     FROM generate_series(0, :entries - 1) AS e
 ) JOIN place ON place.place = e % :providers + :providers * (e / :providers % :units);
 ANALYZE line;
+INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, kind, subject_id, patient_id, provider_id, unit_id)
+SELECT line.id, ordinal, line.provider_id, line.at, 'case', case_id, patient_id, made.provider_id, made.unit_id
+FROM line CROSS JOIN LATERAL generate_series(0, CASE WHEN e % 20 = 0 THEN 9 ELSE 0 END) AS ordinal
+JOIN made ON made.n = (line.n + :places * ordinal) % :cases
+ORDER BY e;
+
+--- the log's entries, chained to nothing
 ALTER TABLE audit_event DISABLE TRIGGER link;
 INSERT INTO audit_event (id, care_provider_id, seq, at, event, activity, outcome, code, basis, purpose, person_id,
     assignment_id, unit_id, session_id, client_ip, args, owners, prev_hash, hash)
@@ -145,10 +152,3 @@ FROM line JOIN assignment ON assignment.id = line.assignment_id JOIN made USING 
 ALTER TABLE audit_event ENABLE TRIGGER link;
 INSERT INTO audit_head SELECT care_provider_id, max(seq), sha256(''), sha256('') FROM audit_event GROUP BY 1
 ON CONFLICT (care_provider_id) DO UPDATE SET seq = excluded.seq;
-
---- what they are about
-INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, kind, subject_id, patient_id, provider_id, unit_id)
-SELECT line.id, ordinal, line.provider_id, line.at, 'case', case_id, patient_id, made.provider_id, made.unit_id
-FROM line CROSS JOIN LATERAL generate_series(0, CASE WHEN e % 20 = 0 THEN 9 ELSE 0 END) AS ordinal
-JOIN made ON made.n = (line.n + :places * ordinal) % :cases
-ORDER BY e;

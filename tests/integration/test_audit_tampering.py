@@ -10,6 +10,7 @@ import pytest
 from chains import ONE, OTHER, as_intruder, check, cut, set_anchors, write
 from product import Database
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from cases.access.log_anchors import AnchorsDamaged, read_anchors
 from cases.access.log_chain import Report
@@ -76,14 +77,40 @@ def test_a_changed_subject_is_found_with_its_entry(module_database: Database) ->
         assert [one.seq for one in found] == [2], change
 
 
-def test_an_added_subject_is_found(database: Database) -> None:
+ADD = "INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, kind)"
+ADDED = [
+    "SELECT id, 2, care_provider_id, at, 'x'",
+    "SELECT id, 99, care_provider_id, at, 'x'",
+    "SELECT id, -1, care_provider_id, at, 'x'",
+    "SELECT id, 2, care_provider_id, at - interval '1 day', 'x'",
+    "SELECT id, 2, gen_random_uuid(), at, 'x'",
+]
+
+
+def test_a_subject_slipped_into_an_entry_is_found(module_database: Database) -> None:
+    for added in ADDED:
+        chain = uuid.uuid4()
+        write(module_database, entries=3, provider_id=chain)
+        with as_intruder(module_database) as intruder:
+            statement = f"{ADD} {added} FROM audit_event WHERE seq = 2 AND care_provider_id = :chain"
+            intruder.execute(text(statement), {"chain": chain})
+        found = [one for one in check(module_database).findings if one.care_provider_id == chain]
+        assert [one.seq for one in found] == [2], added
+        assert "was changed: it no longer says what was written" in found[0].sentence
+
+
+@pytest.mark.parametrize("role", ["samsyn_app", "samsyn_worker", "samsyn_owner"])
+def test_an_entry_gets_no_subject_after_it_is_written(database: Database, role: str) -> None:
     write(database, entries=2)
-    row = "INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, kind) SELECT {}, 2, '{}', now(), 'x'"
-    event = database.query("SELECT id, at FROM audit_event WHERE seq = 2")[0]
-    at = event["at"].isoformat()
-    database.query(row.format(f"'{event['id']}'", ONE).replace("now()", f"'{at}'"), role="samsyn_app")
-    assert [one.seq for one in check(database).findings] == [2]
-    database.query(row.format("gen_random_uuid()", ONE), role="samsyn_app")
+    event = database.query("SELECT id FROM audit_event WHERE seq = 2")[0]["id"]
+    for ordinal in (2, 99):
+        with pytest.raises(ProgrammingError, match="gets no further subject once it is written"):
+            database.query(f"{ADD} SELECT :id, {ordinal}, :chain, now(), 'x'", role=role, id=event, chain=ONE)
+    assert check(database).findings == ()
+
+
+def test_a_subject_of_no_entry_is_found(database: Database) -> None:
+    database.query(f"{ADD} SELECT gen_random_uuid(), 0, :chain, now(), 'x'", role="samsyn_app", chain=ONE)
     assert check(database).findings[-1].sentence == "1 subjects belong to no entry: they were slipped in."
 
 

@@ -126,7 +126,7 @@ def test_in_an_emergency_the_provider_is_told_and_one_person_let_in(session: Ses
             block.id,
             assertion_id=revealed.assertion_id,
             reason="Medvetslös, blöder",
-            until=NOW + DAY,
+            until=NOW + 7 * DAY,
             whole_unit=whole_unit,
             by=by,
             now=NOW,
@@ -141,7 +141,7 @@ def test_in_an_emergency_the_provider_is_told_and_one_person_let_in(session: Ses
         (facts,) = find_blocks(session, [owner.patient.id])[owner.patient.id]
     assert facts.lifts == (Lift(reader.actor.unit_id, reader.actor.assignment_id, Period(NOW, NOW + DAY)),)
     assert [entry["event"] for entry in read_log(session)[-3:]] == [
-        "CONSENT_REGISTERED",
+        "NODOPPNING",
         "BLOCK_STEP2_REVEALED",
         "NODOPPNING",
     ]

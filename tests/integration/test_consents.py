@@ -119,6 +119,8 @@ def test_an_emergency_holds_for_one_person_and_a_day(session: Session, actor: Ac
     (facts,) = find_consents(session, [patient.id])[patient.id]
     assert (facts.type, facts.period) == (AssertionType.EMERGENCY, Period(NOW, NOW + DAY))
     assert facts.assignment_id == actor.assignment_id
+    entry = read_log(session)[-1]
+    assert (entry["event"], entry["patients"], entry["args"]["type"]) == ("NODOPPNING", [patient.id], "EMERGENCY")
 
 
 def test_an_emergency_is_asserted_by_those_who_treat_and_just_proved_who_they_are(

@@ -77,7 +77,9 @@ def test_the_first_head_signs_in_and_sees_an_empty_list(samsyn: Samsyn, database
             assert browser.get("/api/slides").status_code == 403, "rights go by the assignment, and none is chosen"
             chosen = browser.post("/api/session/assignment", json={"assignment_id": choice["id"]}).raise_for_status()
             assert chosen.json()["state"] == "ACTIVE"
-            assert browser.get("/api/slides").raise_for_status().json() == {"slides": [], "next": None}
+            assert browser.get("/api/agreements").raise_for_status().json() == {"items": [], "next": None}
+            refused = browser.get("/api/slides").json()
+            assert refused["code"] == "D03", "slides wait for the agreements with the operator"
 
 
 def sign_in(browser: httpx2.Client) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from world import Place, Somebody, World
 
 from cases.access.audit import Event, Outcome, Subject, record
 from cases.access.errors import Invalid
+from cases.access.identities import link_identifier
 from cases.access.log_search import Question, Whose, search, search_log
+from cases.access.patients import Patient
 from cases.access.permissions import Role
 
 
@@ -81,6 +83,26 @@ def test_a_patient_is_found_the_newest_first(log: Log) -> None:
     seen = [Event.LIST_VIEWED, Event.CASE_VIEWED]
     assert [event for event in log.ask(Question(patient_id=log.patient)) if event in seen] == seen
     assert Event.ACCESS_DENIED in log.ask(Question(patient_id=log.neighbour))
+
+
+def test_every_row_that_is_the_same_patient_is_found(log: Log) -> None:
+    number = log.world.number()
+    first, second = log.kalmar.patient(log.world.number()), log.kalmar.patient(number)
+    elsewhere = log.jonkoping.patient(number)
+    with log.kalmar.person(Role.COO).acting() as (session, actor):
+        patient = session.get_one(Patient, first)
+        link_identifier(session, patient, number, known_as=second, by=actor, now=datetime.now(UTC))
+    with log.reader.acting() as (session, actor):
+        for event, patient_id, owner in (
+            (Event.CASE_VIEWED, first, log.kalmar),
+            (Event.SLIDE_OPENED, second, log.kalmar),
+            (Event.LABEL_VIEWED, elsewhere, log.jonkoping),
+        ):
+            about = Subject(kind="case", patient_id=patient_id, provider_id=owner.provider.id)
+            record(session, event, by=actor, subjects=[about])
+    for patient_id in (first, second):
+        found = log.ask(Question(patient_id=patient_id, person_id=log.reader.person.id))
+        assert found == [Event.LABEL_VIEWED, Event.SLIDE_OPENED, Event.CASE_VIEWED]
 
 
 def test_refusals_are_found(log: Log) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from patients import a_vault, make_actor, make_number, make_patient, read_changed, read_log
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
-from cases.access.errors import Conflict, Invalid, NotThere
+from cases.access.errors import Conflict, Invalid, NotPermitted, NotThere
 from cases.access.identifiers import IdentifierType
 from cases.access.identities import (
     link_identifier,
@@ -34,6 +34,7 @@ from cases.access.patients import (
     register_patient,
     show,
 )
+from cases.access.permissions import Role
 from cases.access.same_patients import PatientFacts, find_facts, find_same
 from cases.access.vault import Vault, WrongKeys
 from cases.database import act_for, platform
@@ -176,6 +177,24 @@ def test_a_protected_identity_is_shown_to_those_who_are_named(
     ]
 
 
+@pytest.mark.parametrize("protection", [Protection.SEKRETESSMARKERING, Protection.NONE])
+def test_less_protection_takes_an_administrator_and_a_fresh_proof(
+    app_session: Session, ours: Actor, protection: Protection
+) -> None:
+    strictest = Protection.SKYDDAD_FOLKBOKFORING
+    patient = make_patient(app_session, by=ours)
+    laboratory = replace(ours, grants=tuple(one for one in ours.grants if one.role is not Role.ADM))
+    set_protection(app_session, patient, strictest, by=laboratory, now=NOW)
+    stale = replace(ours, authenticated_at=NOW - timedelta(minutes=5, seconds=1))
+    set_protection(app_session, patient, strictest, by=stale, now=NOW)
+    for by, why in ((laboratory, "entered by the care provider's administrator"), (stale, "Prove once more")):
+        with pytest.raises(NotPermitted, match=why):
+            set_protection(app_session, patient, protection, by=by, now=NOW)
+    assert patient.protection is strictest
+    set_protection(app_session, patient, protection, by=replace(ours, authenticated_at=NOW), now=NOW)
+    assert read_log(app_session)[-1]["args"] == {"protection": protection, "lowered_from": strictest}
+
+
 def test_an_objection_is_set_and_cleared(app_session: Session, ours: Actor) -> None:
     patient = make_patient(app_session, by=ours)
     for objects, event, at in ((True, "OBJECTION_SET", NOW), (False, "OBJECTION_CLEARED", None)):
@@ -272,8 +291,8 @@ def test_a_number_linked_by_mistake_is_taken_back(app_session: Session, ours: Ac
     assert read_changed(app_session) == {patient.id}
     assert numbers(app_session, patient, ours) == {
         reserve.extension: IdentifierStatus.CURRENT,
-        wrong.extension: IdentifierStatus.ERROR,
-    }
+    }, "the number of somebody else is shown"
+    assert mistake.status is IdentifierStatus.ERROR
     assert find_patient(app_session, wrong, by=ours) is None
     somebody = make_patient(app_session, by=ours, number=wrong)
     assert find_same(app_session, [patient.id])[patient.id] == {patient.id}

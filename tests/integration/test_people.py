@@ -209,6 +209,23 @@ def test_nobody_employs_or_changes_oneself_under_whatever_assignment(app_session
         change_person(app_session, person, license_professions=["Läkare"], by=under_one)
 
 
+def test_who_is_employed_by_licence_is_not_changed_for_the_first_employer(app_session: Session) -> None:
+    ours, theirs = make_unit_alone(app_session), make_unit_alone(app_session)
+    our_head, their_head = make_actor(app_session, ours, Role.HEAD), make_actor(app_session, theirs, Role.HEAD)
+    said: dict[str, Any] = {"level": CompetenceLevel.TRAINEE, "max_complexity_level": 1, "now": NOW}
+    person = make_person(app_session, protected=True)
+    employ(app_session, person, ours)
+    set_competence(app_session, person, Subspecialty.GI, **said, by=our_head)
+    employ(app_session, person, theirs, by=their_head)
+    changes: list[dict[str, Any]] = [{"protected": False}, {"family_name": "X"}, {"license_professions": []}]
+    for change in changes:
+        with pytest.raises(NotPermitted, match="also works, or has worked, for another care provider"):
+            change_person(app_session, person, **change, by=their_head)
+    with pytest.raises(NotPermitted, match="also works, or has worked, for another care provider"):
+        set_competence(app_session, person, Subspecialty.GI, **said, by=their_head)
+    set_competence(app_session, person, Subspecialty.GI, **said, by=our_head)
+
+
 def test_another_providers_people_are_not_there(app_session: Session) -> None:
     unit, other = make_unit_alone(app_session), make_unit_alone(app_session)
     row = make_assignment(app_session, make_person(app_session), unit)

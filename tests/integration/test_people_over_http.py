@@ -323,7 +323,7 @@ def test_a_competence_is_version_0_until_it_is_entered(region: Region, team: Tea
         "max_complexity_level": 5,
         "validation": {"at": (NOW - timedelta(days=3)).isoformat(), "cases": 60, "concordance": 96.5},
     }
-    refused(team.head.put(address, json=said, headers=matching(1)), 412, "STALE", 'If-Match: "0"')
+    refused(team.head.put(address, json=said, headers=matching(1)), 412, "STALE", "0 is the newest")
     assert found(team.head.put(address, json=said, headers=matching(0)))["version"] == 1
     refused(team.head.put(address, json=said, headers=matching(0)), 412, "STALE")
     (competence,) = found(team.administrator.get(f"/api/people/{person['id']}"))["competences"]

@@ -172,7 +172,8 @@ def test_a_renewed_analysis_renews_the_grants_that_rest_on_it(app_session: Sessi
 
 
 @pytest.mark.parametrize(
-    ("decided_at", "review_due", "field"), [(NOW + DAY, None, "decided_at"), (NOW, NOW.date(), "review_due")]
+    ("decided_at", "review_due", "field"),
+    [(NOW + DAY, None, "decided_at"), (NOW, NOW.date(), "review_due"), (NOW, date(2027, 3, 3), "review_due")],
 )
 def test_an_analysis_with_impossible_days_is_refused(
     app_session: Session, clinic: Clinic, decided_at: datetime, review_due: date | None, field: str
@@ -189,6 +190,21 @@ def test_an_analysis_with_impossible_days_is_refused(
             by=clinic.administrator,
         )
     assert caught.value.field == field
+
+
+def test_nobody_enters_an_analysis_of_their_own(app_session: Session, clinic: Clinic) -> None:
+    administrator = app_session.get_one(Assignment, clinic.administrator.assignment_id)
+    with pytest.raises(Invalid, match="Nobody enters an analysis that they decided themselves") as caught:
+        register_analysis(
+            app_session,
+            role=Role.PAT,
+            document_ref="BRA",
+            decider=administrator,
+            decided_at=NOW,
+            now=NOW,
+            by=clinic.administrator,
+        )
+    assert caught.value.field == "decided_by"
 
 
 def test_who_signs_needs_a_physicians_licence(app_session: Session, clinic: Clinic) -> None:

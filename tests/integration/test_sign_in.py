@@ -145,6 +145,15 @@ def test_a_code_is_taken_once(desk: Session, account: LocalAccount, telephone: p
     attempt(desk, OWN, telephone.at(NOW + STEP), now=NOW + STEP)
 
 
+def test_a_code_of_an_account_that_was_disabled_just_now_is_not_taken(
+    desk: Session, account: LocalAccount, telephone: pyotp.TOTP
+) -> None:
+    desk.execute(text("UPDATE local_account SET disabled_at = :now"), {"now": NOW})
+    assert account.disabled_at is None, "read before"
+    with pytest.raises(WrongProof):
+        attempt(desk, OWN, telephone.at(NOW))
+
+
 @pytest.mark.parametrize(("steps", "taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
 def test_a_telephone_may_go_half_a_minute_wrong(
     desk: Session, account: LocalAccount, telephone: pyotp.TOTP, steps: int, taken: bool
@@ -242,6 +251,19 @@ def test_nobody_can_lock_somebody_elses_session(desk: Session, account: LocalAcc
         claim_account(desk, "anna.berg", client_ip=None, now=NOW)
     claim = claim_again(desk, signed_in, client_ip=None, now=NOW)
     assert prove(desk, claim, right=accounts.check_password(claim, FIRST), code=None, now=NOW, again=True) is account
+
+
+def test_a_new_session_gives_no_new_attempts_to_show_it_again(desk: Session, account: LocalAccount) -> None:
+    def claim() -> Claim:
+        signed_in, _ = begin_session(desk, account.person, method=Method.LOCAL, assurance=2, now=NOW)
+        return claim_again(desk, signed_in, client_ip=None, now=NOW)
+
+    for _ in range(PER_NAME):
+        claim()
+    with pytest.raises(TooManyAttempts):
+        claim()
+    accounts.unlock_account(desk, account, now=NOW)
+    assert claim().account_id == account.id
 
 
 def test_what_is_counted_names_nobody(desk: Session) -> None:

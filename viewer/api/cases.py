@@ -120,7 +120,7 @@ def _read_own(database: Database, case_id: uuid.UUID, actor: Actor, now: datetim
 
 
 @router.post("", status_code=201)
-def create_case(body: NewCase, database: Database, actor: Registrar, response: Response) -> Case:
+def create_case(body: NewCase, database: Database, actor: Registrar, now: Now, response: Response) -> Case:
     """Register a case of your own laboratory."""
     return _show(
         pathology_case.register_case(
@@ -130,6 +130,7 @@ def create_case(body: NewCase, database: Database, actor: Registrar, response: R
             patient=load_patient(database, body.patient_id, by=actor),
             accessioned_at=body.accessioned_at,
             by=actor,
+            now=now,
         ),
         response,
     )

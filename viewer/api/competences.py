@@ -10,12 +10,11 @@ from pydantic import BaseModel, Field
 
 from cases.access import people
 from cases.access.actors import Actor
-from cases.access.errors import Stale
 from cases.access.permissions import Permission
 from cases.sharing import competences
 from cases.sharing.competences import SUBSPECIALTIES, Competence, CompetenceLevel, Subspecialty, Validation
 from viewer.api.fields import Day, Moment
-from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
+from viewer.dependencies import Database, Match, Now, permit, set_etag
 
 router = APIRouter(prefix="/api", tags=["people"])
 Anybody = Annotated[Actor, Depends(permit(), scope="function")]
@@ -92,11 +91,6 @@ def set_competence(
 ) -> CompetenceRow:
     """Say what somebody else can be asked in a subspecialty. The version of one that is not there yet is 0."""
     person = people.find_person(database, person_id, provider_id=actor.provider_id)
-    found = competences.find_competence(database, person.id, subspecialty)
-    if found is not None:
-        require_version(found, match)
-    elif match != 0:
-        raise Stale('There is no such competence yet, which is version 0: If-Match: "0".')
     row = competences.set_competence(
         database,
         person,
@@ -105,6 +99,7 @@ def set_competence(
         max_complexity_level=body.max_complexity_level,
         validation=Validation(**body.validation.model_dump()) if body.validation else None,
         valid_to=body.valid_to,
+        seen=match,
         now=now,
         by=actor,
     )

@@ -11,11 +11,14 @@ from pydantic import BaseModel
 
 from cases.access.actors import Actor
 from cases.access.decisions import AccessDecision
+from cases.access.errors import NotThere
 from cases.access.gate import Basis, Obligation
 from cases.access.gate.codes import SENTENCES, Code
 from cases.access.permissions import Permission
+from cases.records.pathology_case import PathologyCase
+from cases.records.slide_images import SlideImage
 from cases.sharing import viewings
-from cases.sharing.worklists import find_slide
+from cases.sharing.worklists import Listed
 from slides.geometry import Size
 from tiler.grid import Grid
 from viewer.api.slides import Slide, show
@@ -91,14 +94,16 @@ def create_viewing(
     now: Now,
 ) -> OpenedViewing:
     """Open a slide. The viewing holds while its page renews it, until it is closed or a right ends."""
-    listed = find_slide(database, body.slide_id, by=actor, now=now)
-    viewing = viewings.open_viewing(database, listed.slide, by=actor, now=now)
+    slide = database.get(SlideImage, body.slide_id)
+    if slide is None:
+        raise NotThere("There is no such slide.")
+    viewing = viewings.open_viewing(database, slide, by=actor, now=now)
     decision = database.get_one(AccessDecision, viewing.decision_id)
-    slide = listed.slide
+    case = database.get(PathologyCase, slide.case_id) if slide.case_id else None
     grid = Grid(Size(slide.width or 1, slide.height or 1), slide.tile_size or 1)
     return OpenedViewing(
         id=viewing.id,
-        slide=show(listed),
+        slide=show(Listed(slide, case, may_open=True)),
         dzi=f"/viewings/{viewing.id}/slide.dzi",
         tile_size=grid.tile,
         levels=grid.last_level + 1,

@@ -167,7 +167,9 @@ def _require_move(agreement: Agreement, to: Stage) -> None:
 
 def _write_down(session: Session, event: Event, agreement: Agreement, *, by: Actor | Operator) -> None:
     session.flush()
-    rights.changed(session, providers=agreement.parties)
+    if agreement.stage not in (Stage.UNSIGNED, Stage.SIGNED_BY_A, Stage.SIGNED_BY_B):
+        # Before both have signed it gives nobody any right.
+        rights.changed(session, providers=agreement.parties)
     audit.record(
         session,
         event,

@@ -148,7 +148,7 @@ def lift(
 
     Args:
         assertion_id: from the first choice, at most half an hour ago.
-        until: seven days from now at the latest.
+        until: seven days from now at the latest; what the lift rests on may end before.
 
     Raises:
         NotThere: the first choice revealed no such block.
@@ -176,7 +176,7 @@ def lift(
         reason=assertion.type,
         reason_text=reason.strip(),
         start_at=now,
-        end_at=until,
+        end_at=min(until, assertion.period.end or until),
         created_by=by.assignment_id,
     )
     session.add(lifted)
@@ -187,7 +187,12 @@ def lift(
         event,
         by=by,
         subjects=[as_subject(block)],
-        args={"lift": str(lifted.id), "because": assertion.type, "whole_unit": whole_unit, "until": until.isoformat()},
+        args={
+            "lift": str(lifted.id),
+            "because": assertion.type,
+            "whole_unit": whole_unit,
+            "until": lifted.end_at.isoformat(),
+        },
     )
     note_changed(session, [block.patient_id])
     return lifted

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cases.access.actors import Actor, Period, Purpose
+from cases.access.actors import OVERDUE, Actor, Period, Purpose
 from cases.access.gate.codes import Code
 from cases.access.gate.facts import (
     Availability,
@@ -28,6 +28,7 @@ from cases.access.permissions import PERMITS, Permission, Role
 
 __all__ = [
     "IMPERSONAL",
+    "OVERDUE",
     "STEPS",
     "Availability",
     "Basis",
@@ -45,8 +46,6 @@ __all__ = [
 
 FRESH_PROOF = timedelta(minutes=5)
 """For signing, the person has proved who they are within this time."""
-OVERDUE = timedelta(days=30)
-"""A role's need-and-risk analysis may be late by so much before the role stops working."""
 BLOCKS_MAX_AGE = timedelta(minutes=15)
 """Blocks that were last read from their source longer ago are not relied on."""
 AFTER_CONFERENCE = timedelta(hours=24)
@@ -290,11 +289,9 @@ def check_objection(asking: Asking) -> Code | None:
     objected = asking.resource.objection_at
     if objected is None or asking.basis in (Basis.OWN_UNIT, Basis.OWN_PROVIDER):
         return None
-    if asking.disclosure:
-        consents = [asking.disclosure.explicit_consent_at]
-    else:
-        consents = [period.start for period in asking.resource.coherent.consents if period.holds(asking.now)]
-    return None if any(consent and consent > objected for consent in consents) else Code.D32
+    disclosure = asking.disclosure
+    consented = disclosure.explicit_consent_at if disclosure else asking.resource.coherent.consented_at
+    return None if consented and consented > objected else Code.D32
 
 
 def check_protected_identity(asking: Asking) -> Code | None:

@@ -111,6 +111,7 @@ class CoherentFacts:
         informed: whether the patient has been informed.
         available: whether this kind of resource has been made available.
         consents: when the patient's consent, or an emergency, holds for the actor's unit or the actor.
+        consented_at: when the patient last said yes, of what holds now; an emergency is no yes.
         chosen: whether the actor chose this actively in this session.
     """
 
@@ -118,10 +119,11 @@ class CoherentFacts:
     informed: bool
     available: bool
     consents: tuple[Period, ...]
+    consented_at: datetime | None
     chosen: bool
 
 
-NOT_COHERENT = CoherentFacts(members=(), informed=False, available=False, consents=(), chosen=False)
+NOT_COHERENT = CoherentFacts(members=(), informed=False, available=False, consents=(), consented_at=None, chosen=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,20 +34,28 @@ def register_analysis(
         session: of this transaction.
         role: which it is about, at the decider's care provider.
         document_ref: where the document is kept.
-        decider: who decided it.
+        decider: who decided it; somebody else than who enters it.
         decided_at: when.
-        review_due: the last day on which it counts; None for a year after it was decided.
+        review_due: the last day on which it counts; a year after it was decided at the latest, which None stands for.
         now: the moment.
         by: who enters it.
 
     Raises:
-        Invalid: it was decided in the future, or is to be reviewed before it was decided.
+        Invalid: it was decided in the future or by who enters it, or is to be reviewed before it was decided or more
+            than a year after.
     """
     if decided_at > now:
         raise Invalid("An analysis is entered once it has been decided; this date lies ahead.", field="decided_at")
-    due = review_due or (decided_at + REVIEW).date()
-    if due <= decided_at.date():
-        raise Invalid("An analysis is reviewed after the day on which it was decided.", field="review_due")
+    if by is not None and decider.person_id == by.person_id:
+        raise Invalid(
+            "Nobody enters an analysis that they decided themselves. Name who decided it.", field="decided_by"
+        )
+    latest = (decided_at + REVIEW).date()
+    due = review_due or latest
+    if not decided_at.date() < due <= latest:
+        raise Invalid(
+            "An analysis is reviewed within a year after the day on which it was decided.", field="review_due"
+        )
     analysis = RiskAnalysis(
         care_provider_id=decider.care_provider_id,
         role=role,

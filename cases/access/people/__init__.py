@@ -9,10 +9,10 @@ from cases.access.people.assignment import (
     find_assignment,
     list_assignments,
 )
+from cases.access.people.changing import change_person, require_sole
 from cases.access.people.directory import find_person, list_people
 from cases.access.people.person import (
     Person,
-    change_person,
     demo_people,
     register_person,
 )
@@ -31,4 +31,5 @@ __all__ = [
     "list_assignments",
     "list_people",
     "register_person",
+    "require_sole",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import ARRAY, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -90,33 +89,8 @@ def register_person(
         created_by=by.assignment_id if by else None,
     )
     insert_unique(session, person, taken="Somebody entered this licence number just now. Try again.")
-    _record(session, Event.PERSON_REGISTERED, person, by=by)
+    record(session, Event.PERSON_REGISTERED, person, by=by)
     return person
-
-
-def change_person(session: Session, person: Person, *, by: Actor, **fields: Any) -> None:
-    """Change what is known of somebody.
-
-    Args:
-        session: of this transaction.
-        person: of the actor's care provider.
-        by: somebody else than the person.
-        fields: new values by column.
-
-    Raises:
-        NotPermitted: it is oneself.
-    """
-    require_other(person.id, by=by)
-    for field, value in fields.items():
-        setattr(person, field, value)
-    _record(
-        session,
-        Event.PERSON_CHANGED,
-        person,
-        by=by,
-        args={"what": ", ".join(sorted(fields))},
-    )
-    session.flush()
 
 
 def require_other(person_id: uuid.UUID, *, by: Actor) -> None:
@@ -125,9 +99,10 @@ def require_other(person_id: uuid.UUID, *, by: Actor) -> None:
         raise NotPermitted("Nobody changes their own employment or licence. Ask another administrator.")
 
 
-def _record(
+def record(
     session: Session, event: Event, person: Person, *, by: Actor | None, args: Mapping[str, str] | None = None
 ) -> None:
+    """Put on the log what somebody has done to what is known of a person."""
     subject = Subject(kind="person", id=person.id, provider_id=by.provider_id if by else None)
     audit.record(session, event, by=by, subjects=[subject], args=args)
 

@@ -32,7 +32,7 @@ def end_sessions(
         select(SignInSession)
         .where(SignInSession.ended_at.is_(None), *conditions)
         .order_by(SignInSession.id)
-        .with_for_update(skip_locked=because is Ending.TIMEOUT)
+        .with_for_update(skip_locked=because is Ending.TIMEOUT, key_share=True)
     ).all()
     for signed_in in found:
         end_session(session, signed_in, because=because, now=now)

@@ -194,6 +194,14 @@ def upgrade() -> None:
 
     parties = f"{ACTING} IN (party_a, party_b)"
     protect("agreement", visible=parties, writable=parties, worker="SELECT")
+    for party in "ab":
+        # Nobody signs for the other: the web acts for one care provider at a time.
+        signed = f"signed_{party}_at"
+        op.execute(
+            f"CREATE TRIGGER sign_for_oneself_{party} BEFORE UPDATE OF {signed} ON agreement FOR EACH ROW"
+            f" WHEN (current_user = 'samsyn_app' AND NEW.{signed} IS DISTINCT FROM OLD.{signed}"
+            f" AND NEW.party_{party} <> {ACTING}) EXECUTE FUNCTION refuse_to_change_agreed()"
+        )
     both = f"{ACTING} IN (customer_id, performer_id)"
     protect("service_description", visible=both, writable=both)
     protect("evidence")

@@ -60,6 +60,8 @@ def _make_log() -> None:
         ["care_provider_id", "outcome", "at", "id"],
         postgresql_where="outcome <> 'OK'",
     )
+    for name, column in (("ix_audit_event_shared_event", "event"), ("ix_audit_event_shared_person", "person_id")):
+        op.create_index(name, "audit_event", [column, "at", "id"], postgresql_where="owners <> '{}'")
     op.create_table(
         "audit_subject",
         sa.Column("event_id", sa.Uuid, nullable=False),
@@ -122,6 +124,21 @@ def _chain_log() -> None:
 
 
 def _keep_log() -> None:
+    # Subjects are written before their entry. As the owner: an entry may be one that who writes does not see.
+    op.execute(
+        """
+        CREATE FUNCTION refuse_late_subject() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM audit_event WHERE id = NEW.event_id) THEN
+                RAISE EXCEPTION 'An entry of the log gets no further subject once it is written.'
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
+            RETURN NEW;
+        END $$
+        """
+    )
+    op.execute("CREATE TRIGGER late BEFORE INSERT ON audit_subject FOR EACH ROW EXECUTE FUNCTION refuse_late_subject()")
     op.execute(
         """
         CREATE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("care_unit_id", "lid"),
         sa.CheckConstraint(f"status IN {status}", name="case_status"),
         sa.CheckConstraint("last_registered_at >= accessioned_at", name="dates_in_order"),
+        sa.CheckConstraint("accessioned_at BETWEEN '1900-01-01' AND '2200-01-01'", name="date_is_possible"),
     )
     op.create_index("ix_pathology_case_care_provider_id", "pathology_case", ["care_provider_id"])
     op.create_index("ix_pathology_case_patient_id", "pathology_case", ["patient_id"])
@@ -137,6 +138,21 @@ def upgrade() -> None:
     op.create_check_constraint("owner_is_whole", "slide_image", "(care_provider_id IS NULL) = (care_unit_id IS NULL)")
     op.create_check_constraint("case_has_an_owner", "slide_image", "case_id IS NULL OR care_unit_id IS NOT NULL")
 
+    # Lists are rung for what they show, with whose list it is; not for a lease that was renewed.
+    op.execute(
+        """
+        CREATE OR REPLACE FUNCTION ring_slide_image() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'INSERT' OR (NEW.status, NEW.pyramid, NEW.progress, NEW.reason, NEW.case_id, NEW.care_unit_id,
+                NEW.caption, NEW.has_thumbnail) IS DISTINCT FROM (OLD.status, OLD.pyramid, OLD.progress, OLD.reason,
+                OLD.case_id, OLD.care_unit_id, OLD.caption, OLD.has_thumbnail) THEN
+                PERFORM pg_notify('slide_image', NEW.id::text || ' ' || coalesce(NEW.care_unit_id::text, ''));
+            END IF;
+            RETURN NULL;
+        END $$
+        """
+    )
+
     op.drop_table("viewing")
     op.create_table(
         "viewing",
@@ -177,6 +193,9 @@ def upgrade() -> None:
         app="SELECT, UPDATE",
         worker="SELECT, INSERT, UPDATE",
     )
+    for table in ("pathology_case", "slide_image"):
+        # Who was let into another's case sees it and changes nothing in it.
+        op.execute(f"CREATE POLICY own_changes ON {table} AS RESTRICTIVE FOR UPDATE TO samsyn_app USING ({OWN})")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON tile_pyramid TO samsyn_worker")
-    op.execute("GRANT SELECT ON pathology_case TO samsyn_worker")
+    op.execute("GRANT SELECT, UPDATE (last_registered_at, updated_at) ON pathology_case TO samsyn_worker")
     op.execute("CREATE POLICY worker ON pathology_case TO samsyn_worker USING (true)")

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event, Subject
-from cases.access.errors import Invalid
+from cases.access.errors import Invalid, Stale
+from cases.access.uniqueness import insert_unique
 from cases.database import Base, Versioned
 
 
@@ -76,24 +77,32 @@ def give_evidence(
     valid_to: datetime | None = None,
     owner: str | None = None,
     due: date | None = None,
+    seen: int | None = None,
     by: Actor,
     now: datetime,
 ) -> Evidence:
     """State an item for one's own care provider, or who sees to it by when; what was stated before is replaced.
 
+    Args:
+        seen: the version that was read, 0 where there was none; None to replace whichever there is.
+
     Raises:
         Invalid: nothing is stated, or what is stated has run out already.
+        Conflict: somebody else stated it just now.
+        Stale: it is another version than the one that was read.
     """
     if evidence_ref is None and owner is None and due is None:
         raise Invalid("State where the evidence is, or who sees to it by when.", field="evidence_ref")
     if valid_to is not None and (evidence_ref is None or valid_to <= now):
         raise Invalid("Evidence has run out at the time given, or is not there at all.", field="valid_to")
-    row = find_evidence(session, item, by=by)
-    if row is None:
-        row = Evidence(care_provider_id=by.provider_id, item=item, created_by=by.assignment_id)
-        session.add(row)
+    found = find_evidence(session, item, by=by)
+    if seen is not None and seen != (newest := found.version if found else 0):
+        raise Stale(f"Somebody changed this meanwhile: version {seen} was given, {newest} is the newest, 0 being none.")
+    row = found or Evidence(care_provider_id=by.provider_id, item=item, created_by=by.assignment_id)
     row.evidence_ref, row.valid_to, row.owner, row.due = evidence_ref, valid_to, owner, due
     row.given_by, row.given_at = (None, None) if evidence_ref is None else (by.assignment_id, now)
+    if found is None:
+        insert_unique(session, row, taken="Somebody stated this item just now. Read it again.")
     session.flush()
     audit.record(
         session,

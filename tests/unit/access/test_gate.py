@@ -83,6 +83,17 @@ def test_a_role_whose_analysis_is_a_month_late_no_longer_works() -> None:
         assert decide(actor(grants=(late,)), own(), Intent.VIEW, NOW).code is expected
 
 
+def test_a_late_analysis_takes_every_role_but_those_who_can_renew_it() -> None:
+    def holding(days: int) -> set[Role]:
+        due = (NOW - timedelta(days=days)).date()
+        return set(actor(grants=tuple(grant(role, analysis_due=due) for role in Role)).roles(NOW))
+
+    assert holding(30) == set(Role)
+    assert holding(31) == {Role.ADM, Role.HEAD}
+    head = grant(Role.HEAD, analysis_due=(NOW - timedelta(days=31)).date())
+    assert decide(actor(grants=(head,)), own(), Intent.VIEW, NOW).code is Code.D04
+
+
 def test_another_unit_of_the_own_provider_needs_a_choice_unless_directly_involved() -> None:
     elsewhere = actor(**OTHER_UNIT)
     related = own(links=frozenset({CareLink.RELATION}))
@@ -136,8 +147,11 @@ def test_an_objection_ends_sharing_until_a_later_consent() -> None:
     later = disclosure(explicit_consent_at=NOW - timedelta(hours=1))
     assert decide(reader(), disclosed(later, objection_at=objected), Intent.VIEW, NOW).allow
     assert decide(reader(), looked_up(objection_at=objected), Intent.VIEW, NOW).code is Code.D32
-    anew = consented(consents=(Period(NOW - timedelta(hours=1)),))
+    anew = consented(consented_at=NOW - timedelta(hours=1))
     assert decide(reader(), looked_up(anew, objection_at=objected), Intent.VIEW, NOW).allow
+    emergency = consented(consents=(Period(NOW - timedelta(hours=1)),), consented_at=None)
+    assert decide(reader(), looked_up(emergency), Intent.VIEW, NOW).allow
+    assert decide(reader(), looked_up(emergency, objection_at=objected), Intent.VIEW, NOW).code is Code.D32
     assert decide(actor(), own(objection_at=objected), Intent.VIEW, NOW).allow
 
 

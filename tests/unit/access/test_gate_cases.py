@@ -109,6 +109,12 @@ CASES = [
         looked_up(links=frozenset({CareLink.EMERGENCY}), blocks=(block(lifts=(Lift(LINKOPING, None, ALWAYS),)),)),
         Basis.COHERENT_RECORD,
     ),
+    Case(
+        "G13 emergency, the patient has objected",
+        reader(),
+        looked_up(consented(consented_at=None), links=frozenset({CareLink.EMERGENCY}), objection_at=NOW - DAY),
+        Code.D32,
+    ),
     Case("G14 relation and consent", reader(), looked_up(), Basis.COHERENT_RECORD),
     Case("G14 consent ended", reader(), looked_up(consented(consents=(PAST,))), Code.D23),
     Case("G15 with the Kalmar hat on, Linköping's case", actor(), own(provider_id=LINKOPING, links=NOBODY), Code.D10),

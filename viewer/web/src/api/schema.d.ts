@@ -5148,6 +5148,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             411: components["responses"]["LengthRequired"];
             412: components["responses"]["PreconditionFailed"];
@@ -5175,6 +5176,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             411: components["responses"]["LengthRequired"];
             412: components["responses"]["PreconditionFailed"];
@@ -5369,6 +5371,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             411: components["responses"]["LengthRequired"];
             412: components["responses"]["PreconditionFailed"];
