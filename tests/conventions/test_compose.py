@@ -300,7 +300,9 @@ def test_proxy_keeps_nothing_but_tiles_and_rights_and_both_in_memory() -> None:
 def test_system_units_run_existing_commands() -> None:
     unit = (ROOT / "deploy" / "samsyn@.service").read_text()
     assert "ExecStart=/opt/samsyn/bin/samsyn %i" in unit
-    instances = set(re.findall(r"samsyn@([a-z]+)", unit + (ROOT / "docs" / "how-to" / "install-without-containers.md").read_text()))
+    instances = set(
+        re.findall(r"samsyn@([a-z]+)", unit + (ROOT / "docs" / "how-to" / "install-without-containers.md").read_text())
+    )
     assert instances == set(SETTINGS)
 
 

@@ -7,10 +7,12 @@ what breaks the described form is refused, and nothing that asks for a session a
 from __future__ import annotations
 
 import json
+import re
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -95,6 +97,8 @@ NOUNS = {
 """Where the ids of each field and parameter are kept, so that requests find something."""
 
 
+EARLIER, LATER = ((datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (-1, 5))
+"""Instead of moments made up, most of which no rule would take."""
 Ids = Mapping[str, Sequence[str]]
 """That there are for each field."""
 DESCRIPTION = ROOT / "viewer" / "web" / "openapi" / "openapi.json"
@@ -144,7 +148,8 @@ def api(module_database: Database) -> Iterator[Api]:
         web = product.start_web()
         kept = {one for who in people.values() for one in (who.person.id, who.assignment.id)}
         grants = module_database.query("SELECT id FROM role_grant WHERE assignment_id = ANY(:kept)", kept=list(kept))
-        kept |= {place.provider.id, place.unit.id, *(row["id"] for row in grants)}
+        vital = module_database.query("SELECT id FROM agreement WHERE type <> 'COOPERATION'")
+        kept |= {place.provider.id, place.unit.id, *(row["id"] for row in [*grants, *vital])}
         described = schemathesis.openapi.from_url(f"{web.address}/api/openapi.json")
         described.config.generation.update(with_security_parameters=False)  # the cookie is ours to send
         yield Api(web.address, described, module_database, {**people, "nobody": None}, frozenset(kept))
@@ -171,9 +176,11 @@ def aim(case: Any, known: Ids) -> None:
 
 
 def point(value: Any, known: Ids, name: str = "") -> Any:
-    """The same value with ids that exist."""
+    """The same value with ids that exist, and moments that are near."""
     if isinstance(value, dict):
         return {key: point(one, known, key) for key, one in value.items()}
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value):
+        return LATER if name.endswith(("_to", "end", "end_at", "ends_at", "until")) else EARLIER
     try:
         drawn = uuid.UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -193,6 +200,12 @@ def test_every_answer_is_described(api: Api, label: str) -> None:
         for mode, examples in (MANY if name == "everything" else FEW).items():
             if mode in requests:
                 send(api, requests[mode], token, known, examples)
+    somebody = api.people["everything"]
+    assert somebody
+    cookies = {"samsyn_session": somebody.sign_in()}
+    assert httpx2.get(f"{api.address}/api/roles", cookies=cookies, trust_env=False).status_code == 200, (
+        "rights were lost"
+    )
 
 
 def send(api: Api, requests: SearchStrategy[Any], token: str | None, known: Ids, examples: int) -> None:
