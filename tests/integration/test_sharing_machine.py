@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,11 +19,12 @@ from world import Place, Somebody, World
 from cases.access.audit import AuditEvent, Event
 from cases.access.blocks import BlockType, register_block, revoke_block
 from cases.access.choices import ChoiceKind
-from cases.access.consents import ConsentForm, ConsentScope, end_consent, register_consent
+from cases.access.consents import ConsentAssertion, ConsentForm, ConsentScope, end_consent, register_consent
 from cases.access.decisions import AccessDecision
 from cases.access.gate import Refused
 from cases.access.grants import RoleGrant, end_grant
 from cases.access.identities import set_objection
+from cases.access.organisations import CareProvider, ProviderStatus, move_provider
 from cases.access.patients import Patient
 from cases.access.people import Assignment
 from cases.access.permissions import Role
@@ -32,7 +33,7 @@ from cases.database import act_for
 from cases.records.pathology_case import CaseStatus, PathologyCase
 from cases.records.slide_images import SlideImage
 from cases.sharing.record_grants import look_up
-from cases.sharing.viewings import find_live, open_viewing
+from cases.sharing.viewings import Viewing, find_live, open_viewing, renew
 from cases.sharing.worklists import list_slides
 from cases.transaction import transaction
 
@@ -74,6 +75,7 @@ class SharingMachine(RuleBasedStateMachine):
         self.closed: set[tuple[int, int]] = set()
         self.blocks: dict[tuple[int, int], uuid.UUID] = {}
         self.objections: set[tuple[int, int]] = set()
+        self.suspended: set[int] = set()
         self.people = [
             Reader(place.person(role), number, role)
             for number, place in enumerate(self.places)
@@ -86,7 +88,7 @@ class SharingMachine(RuleBasedStateMachine):
 
     def may(self, reader: Reader, place: int, patient: int) -> bool:
         """What the law says, in this test's own few words."""
-        if reader.grant_id is None:
+        if reader.grant_id is None or reader.place in self.suspended:
             return False
         if reader.place == place:
             in_queue = reader.role is Role.PAT and (place, patient) not in self.closed
@@ -211,6 +213,30 @@ class SharingMachine(RuleBasedStateMachine):
             if not self.may(reader, place, patient):
                 reader.viewings.pop((place, patient), None)  # goes dark when it is renewed, within two minutes
 
+    @rule(place=PLACE)
+    def suspend_or_bring_back(self, place: int) -> None:
+        """A care provider stops taking part, or takes part again."""
+        to = ProviderStatus.ACTIVE if place in self.suspended else ProviderStatus.SUSPENDED
+        with transaction(self.world.owner) as session:
+            provider = session.get_one(CareProvider, self.places[place].provider.id)
+            move_provider(session, provider, to=to, by=None)
+        self.suspended ^= {place}
+
+    @rule(person=PERSON, patient=PATIENT)
+    def let_a_consent_run_out(self, person: int, patient: int) -> None:
+        """The clock alone ends it; who renews a viewing after that is asked again."""
+        reader = self.people[person]
+        if consent := reader.consents.pop(patient, None):
+            with transaction(self.world.owner) as session:
+                session.get_one(ConsentAssertion, consent).end_at = datetime.now(UTC)
+            for where in [where for where in reader.viewings if not self.may(reader, *where)]:
+                viewing_id = reader.viewings.pop(where)
+                with reader.who.acting() as (session, actor):
+                    viewing = session.get_one(Viewing, viewing_id)
+                    renew(session, viewing, by=actor, now=datetime.now(UTC) + timedelta(seconds=90))
+                with transaction(self.world.app) as session:
+                    assert find_live(session, [viewing_id]) == {}
+
     @rule(person=PERSON)
     def end_the_role(self, person: int) -> None:
         reader = self.people[person]
@@ -239,7 +265,7 @@ class SharingMachine(RuleBasedStateMachine):
     def look_at_the_list(self, person: int) -> None:
         """What a list shows equals what the gate allows."""
         reader = self.people[person]
-        if reader.role is not Role.PAT or reader.grant_id is None:
+        if reader.role is not Role.PAT or reader.grant_id is None or reader.place in self.suspended:
             return
         with reader.who.acting() as (session, actor):
             listed = {one.slide.id for one in list_slides(session, by=actor, now=datetime.now(UTC), limit=50)}
