@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -38,12 +38,12 @@ class Collected:
     taken_part: frozenset[uuid.UUID]
     patients: Mapping[uuid.UUID, PatientFacts]
     same: Mapping[uuid.UUID, frozenset[uuid.UUID]]
-    choices: Mapping[uuid.UUID, Mapping[ChoiceKind, datetime]]
-    relations: Mapping[uuid.UUID, tuple[RelationFacts, ...]]
-    consents: Mapping[uuid.UUID, tuple[ConsentFacts, ...]]
-    notices: Mapping[uuid.UUID, tuple[NoticeFacts, ...]]
     blocks: Mapping[uuid.UUID, tuple[BlockFacts, ...]]
-    blocks_read_at: datetime | None
+    choices: Mapping[uuid.UUID, Mapping[ChoiceKind, datetime]] = field(default_factory=dict)
+    relations: Mapping[uuid.UUID, tuple[RelationFacts, ...]] = field(default_factory=dict)
+    consents: Mapping[uuid.UUID, tuple[ConsentFacts, ...]] = field(default_factory=dict)
+    notices: Mapping[uuid.UUID, tuple[NoticeFacts, ...]] = field(default_factory=dict)
+    blocks_read_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Thing:
 def describe_slides(
     session: Session, slides: Iterable[SlideImage], *, by: Actor, now: datetime
 ) -> dict[uuid.UUID, Resource]:
-    """What slides are to an actor, as facts for the gate, in a fixed number of queries.
+    """What slides are to an actor, as facts for the gate, in a fixed number of queries however many they are.
 
     Args:
         session: of this transaction.
@@ -113,8 +113,7 @@ def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datet
     patient_ids = {case.patient_id for case in cases.values()}
     same = find_same(session, patient_ids)
     everybody = frozenset[uuid.UUID]().union(*same.values())
-    same_as_they = same if everybody == same.keys() else find_same(session, everybody)
-    return Collected(
+    collected = Collected(
         actor=by,
         now=now,
         terms=find_terms(session, providers),
@@ -122,11 +121,18 @@ def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datet
         taken_part=frozenset(session.scalars(members)),
         patients=find_facts(session, patient_ids),
         same=same,
+        blocks=find_blocks(session, everybody),
+    )
+    if all(thing.unit_id == by.unit_id and any(_find_direct_links(thing, collected)) for thing in things):
+        # What stands in one's own queue rests on nothing more, and this is asked most of the time.
+        return collected
+    same_as_they = same if everybody == same.keys() else find_same(session, everybody)
+    return replace(
+        collected,
         choices=find_choices(session, everybody, by=by, now=now),
         relations=find_relations(session, everybody, same=same_as_they),
         consents=find_consents(session, everybody, same=same_as_they),
         notices=find_notices(session, patient_ids),
-        blocks=find_blocks(session, everybody),
         blocks_read_at=freshness(session, now),
     )
 
@@ -156,7 +162,7 @@ def _describe(thing: Thing, collected: Collected) -> Resource:
         for consent in consents
         if consent.type is AssertionType.CONSENT and consent.period.holds(now)
     ]
-    links = set(_find_direct_links(thing, case, collected))
+    links = set(_find_direct_links(thing, collected))
     if relations:
         links.add(CareLink.RELATION)
     if emergency:
@@ -203,9 +209,10 @@ def _describe(thing: Thing, collected: Collected) -> Resource:
     )
 
 
-def _find_direct_links(thing: Thing, case: PathologyCase | None, collected: Collected) -> Iterable[CareLink]:
+def _find_direct_links(thing: Thing, collected: Collected) -> Iterable[CareLink]:
     """Taking part in the case, or a department's queue that it stands in."""
     actor = collected.actor
+    case = collected.cases.get(thing.case_id) if thing.case_id else None
     own_unit = thing.unit_id == actor.unit_id
     if case is None:
         # Nobody's case yet: the laboratory finds out whose.
