@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patients import a_vault, make_number
+from patients import make_number
 from product import Database
 from typer.testing import CliRunner
 from world import World
@@ -38,11 +38,11 @@ def test_keys_are_made_once_and_rotated(tmp_path: Path) -> None:
 
 def test_keys_are_tried_on_their_database(database: Database, tmp_path: Path) -> None:
     url = ("--database-url", database.url("samsyn_app"))
-    code, said = run("check", "--keys", a_vault().folder, *url)
+    code, said = run("check", "--keys", database.keys, *url)
     assert (code, "holds no patient yet" in said) == (0, True)
     with World(database) as world:
         world.provider("Region Kalmar län").patient(make_number())
-    code, said = run("check", "--keys", a_vault().folder, *url)
+    code, said = run("check", "--keys", database.keys, *url)
     assert (code, "They are the keys of this database" in said) == (0, True)
     other = Vault.create(tmp_path / "other")
     code, said = run("check", "--keys", other.folder, *url)
