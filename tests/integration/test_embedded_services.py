@@ -91,7 +91,12 @@ def test_a_fresh_start_is_quick_and_makes_roles_without_privileges(empty: Path) 
             "SELECT datdba::regrole::text, nspowner::regrole::text FROM pg_database, pg_namespace"
             " WHERE datname = 'samsyn' AND nspname = 'public'",
         )
-    assert roles == [("samsyn_app", True, False), ("samsyn_owner", True, False), ("samsyn_worker", True, False)]
+    assert roles == [
+        ("samsyn_app", True, False),
+        ("samsyn_owner", True, False),
+        ("samsyn_platform", False, False),
+        ("samsyn_worker", True, False),
+    ]
     assert owners == [("samsyn_owner", "samsyn_owner")]
 
 

@@ -140,6 +140,10 @@ def test_many_questions_about_unknown_viewings_are_few_to_the_database(database:
     token, (viewing_id,) = insert_viewings(database, ["a" * 64])
     asked: list[str] = []
 
+    def note(statement: str) -> None:
+        if "FROM viewing" in statement:
+            asked.append(statement)
+
     async def flood(live: LiveViewings) -> None:
         unknown = [uuid.uuid4() for _ in range(1000)]
         began = time.monotonic()
@@ -148,7 +152,7 @@ def test_many_questions_about_unknown_viewings_are_few_to_the_database(database:
         assert await see(live, viewing_id, token), "a real viewing was lost in the flood"
         assert time.monotonic() - began < 1.0
         assert set(await answers) == {None}
-        assert len(asked) <= 4
+        assert 1 <= len(asked) <= 4
         # Refused again without the database, and without a cookie it was never asked.
         assert await see(live, unknown[0], token) is None
         assert await live.fetch(str(uuid.uuid4()), b"other=1") is None
@@ -159,7 +163,7 @@ def test_many_questions_about_unknown_viewings_are_few_to_the_database(database:
         assert await see(live, viewing_id, token)
 
     with database.engine("samsyn_app") as engine:
-        event.listen(engine, "before_cursor_execute", lambda _1, _2, statement, *_: asked.append(statement))
+        event.listen(engine, "before_cursor_execute", lambda _1, _2, statement, *_: note(statement))
         run_apart(flood(LiveViewings(sessions(engine), Storage(folder), Sandbox(), cookie="samsyn_session")))
 
 
