@@ -258,7 +258,8 @@ class Installation:
     def let_go(self, pids: list[int]) -> None:
         """Let stopped processes go on."""
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # a forked one that has ended meanwhile
+                os.kill(pid, signal.SIGCONT)
         self.timeline.note("let go on")
 
     def unfinished(self) -> list[Path]:

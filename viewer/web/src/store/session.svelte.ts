@@ -56,7 +56,8 @@ class SessionStore {
   }
 
   async ask(): Promise<void> {
-    if (this.#known === null) this.step = "ASKING";
+    // Whoever has begun to sign in keeps what they have written.
+    if (this.#known === null && this.step !== "ANONYMOUS") this.step = "ASKING";
     try {
       this.#take(await api.readSession());
     } catch {
