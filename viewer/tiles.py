@@ -30,8 +30,8 @@ from viewer.problems import STATUSES, explain, problem
 from viewer.tile_measures import measure
 from worker.sandbox import Crashed
 
-CACHING = b"private, max-age=600"
-"""Browsers may keep tiles for ten minutes; nobody else may, but for a proxy that asks for the right each time."""
+CACHING = b"private, max-age=300"
+"""Browsers may keep tiles for five minutes; nobody else may, but for a proxy that asks for the right each time."""
 READING = 16
 """Tiles that wait for a disk at the same time."""
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from cases.access.permissions import PERMITS, Permission, Role
 
+FRESH_PROOF = timedelta(minutes=5)
+"""For signing, an emergency or a protected identity people have shown lately who they are. Source: domain rules, 11.4."""
 OVERDUE = timedelta(days=30)
 """A role's need-and-risk analysis may be late by so much before the role stops working."""
 RENEWERS = frozenset({Role.ADM, Role.HEAD})
@@ -102,6 +104,10 @@ class Actor:
             for grant in self.grants
             if grant.period.holds(now) and (grant.role in RENEWERS or now.date() - grant.analysis_due <= OVERDUE)
         )
+
+    def proved_lately(self, now: datetime) -> bool:
+        """Whether the person has shown within five minutes who they are."""
+        return now - self.authenticated_at <= FRESH_PROOF
 
     def takes_part(self, now: datetime) -> bool:
         """Whether the care provider is active and its agreements with the platform's operator hold."""

@@ -45,7 +45,7 @@ class TooManyAttempts(Rejected):
 
 
 class SignInAttempt(Base):
-    """How many attempts have failed by one name, one session or from one address.
+    """How many attempts have failed by one name, one person or from one address.
 
     Attributes:
         key: index of what they are counted by.

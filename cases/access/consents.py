@@ -20,8 +20,6 @@ from cases.access.permissions import Permission
 from cases.access.same_patients import find_same, note_changed
 from cases.database import Base, Versioned
 
-FRESH_PROOF = timedelta(minutes=5)
-"""For an emergency the person has proved who they are within this time. Source: domain rules, 11.4."""
 EMERGENCY_LASTS = timedelta(hours=24)
 """What is asserted in an emergency holds for so long; then the patient or another can be asked."""
 
@@ -121,7 +119,7 @@ def require_emergency(by: Actor, *, reason: str, now: datetime) -> None:
     """
     if not by.may(Permission.OPEN_IN_EMERGENCY, now):
         raise NotPermitted("Opening in an emergency is for pathologists and clinicians who treat patients.")
-    if now - by.authenticated_at > FRESH_PROOF:
+    if not by.proved_lately(now):
         raise NotPermitted("Prove once more who you are: an emergency needs a proof that is at most five minutes old.")
     if len(reason.strip()) < 5:
         raise Invalid("Say in a few words what the emergency is: log reviewers read it.", field="reason")

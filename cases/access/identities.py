@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
-from cases.access.consents import FRESH_PROOF
 from cases.access.errors import Conflict, NotPermitted, NotThere
 from cases.access.identifiers import Identifier, IdentifierType
 from cases.access.patients import (
@@ -163,7 +162,7 @@ def set_mismatch(session: Session, patient: Patient, *, doubtful: bool, by: Acto
 def _require_lowering(by: Actor, *, now: datetime) -> None:
     if not by.may(Permission.ADMINISTER_BLOCKS, now):
         raise NotPermitted("Less protection of an identity is entered by the care provider's administrator. Ask them.")
-    if now - by.authenticated_at > FRESH_PROOF:
+    if not by.proved_lately(now):
         raise NotPermitted("Prove once more who you are: protecting less needs a proof at most five minutes old.")
 
 

@@ -57,7 +57,7 @@ def test_every_tile_is_the_pyramids_own_bytes(gallery: Gallery, browser: httpx2.
     for halvings, column, row, end in addresses(pyramid.grid):
         answer = browser.get(tiles + end)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-        assert answer.headers["cache-control"] == "private, max-age=600"
+        assert answer.headers["cache-control"] == "private, max-age=300"
         assert answer.content == pyramid.tile(halvings, column, row)
         served += 1
     assert served == 24 + 6 + 2 + 9  # 6 x 4, 3 x 2, 2 x 1 tiles, then one a level down to one pixel

@@ -198,4 +198,4 @@ def read_image(
         decision_id=decision.id,
         args={"image": image},
     )
-    return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
+    return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})

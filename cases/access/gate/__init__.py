@@ -44,8 +44,6 @@ __all__ = [
     "decide",
 ]
 
-FRESH_PROOF = timedelta(minutes=5)
-"""For signing, the person has proved who they are within this time."""
 BLOCKS_MAX_AGE = timedelta(minutes=15)
 """Blocks that were last read from their source longer ago are not relied on."""
 AFTER_CONFERENCE = timedelta(hours=24)
@@ -119,7 +117,7 @@ def check_session(asking: Asking) -> Code | None:
     if actor.ended or asking.now >= min(actor.idle_until, actor.ends_at):
         return Code.D01
     asking.ends.append(actor.ends_at)
-    if asking.intent is Intent.SIGN and asking.now - actor.authenticated_at > FRESH_PROOF:
+    if asking.intent is Intent.SIGN and not actor.proved_lately(asking.now):
         return Code.D01
     return None
 
