@@ -10,7 +10,7 @@ from enum import StrEnum
 from cases.access.permissions import PERMITS, Permission, Role
 
 FRESH_PROOF = timedelta(minutes=5)
-"""For signing, an emergency or a protected identity people have shown lately who they are. Source: domain rules, 11.4."""
+"""Who signs, opens in an emergency or unprotects has shown this lately who they are. Source: domain rules, 11.4."""
 OVERDUE = timedelta(days=30)
 """A role's need-and-risk analysis may be late by so much before the role stops working."""
 RENEWERS = frozenset({Role.ADM, Role.HEAD})
