@@ -45,6 +45,10 @@ class VersionMissing(Exception):
     """A change does not say which version it is a change of."""
 
 
+class KeyMissing(Exception):
+    """A change that must happen only once does not say which change it is."""
+
+
 class Problem(BaseModel):
     """What every error answer looks like.
 
@@ -76,6 +80,7 @@ STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     ForeignSite: (HTTPStatus.FORBIDDEN, "FOREIGN_SITE"),
     NotFound: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
     VersionMissing: (HTTPStatus.PRECONDITION_REQUIRED, "VERSION_MISSING"),
+    KeyMissing: (HTTPStatus.PRECONDITION_REQUIRED, "KEY_MISSING"),
     errors.NotThere: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
     errors.NotPermitted: (HTTPStatus.FORBIDDEN, "D04"),
     errors.Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID"),

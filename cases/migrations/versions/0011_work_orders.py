@@ -1,0 +1,8 @@
+"""Notifications, work orders, messages."""
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    pass
