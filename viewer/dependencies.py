@@ -106,7 +106,7 @@ def permit(*permissions: Permission, active: bool = True) -> Callable[..., Actor
         act_for(database, actor.provider_id)
         held = {permission for permission in permissions if actor.may(permission, now)}
         if not held and not DELEGABLE.isdisjoint(permissions):
-            held = delegated(database, actor.assignment_id, now=now) & set(permissions)
+            held = set(permissions) & delegated(database, actor.assignment_id, now=now)
         if permissions and not held:
             _log_refusal(database, actor, Code.D04, permissions)
             roles = sorted({role for permission in permissions for role in PERMITS[permission]})

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from cases.access.errors import Invalid
 from cases.access.idempotency import IdempotencyKey, take_key
 from viewer.dependencies import Database, Now, find_session
 from viewer.problems import KeyMissing
@@ -30,8 +31,9 @@ class Repeat:
 
     @property
     def resource_id(self) -> uuid.UUID:
-        """What was made the first time; only where it was asked for before."""
-        assert self.again and self.row.resource_id
+        """What was made the first time. Raises Invalid where nothing was."""
+        if self.row.resource_id is None:
+            raise Invalid("Nothing was made under this Idempotency-Key. Choose a new one.")
         return self.row.resource_id
 
     def remember(self, resource_id: uuid.UUID) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -15,9 +16,11 @@ from cases.access.actors import Actor
 from cases.access.errors import IllegalMove
 from cases.database import Base
 
+State = TypeVar("State", bound=StrEnum)
+
 
 @dataclass(frozen=True, slots=True)
-class Move[State: StrEnum]:
+class Move(Generic[State]):
     """One row of a table of moves.
 
     Attributes:
@@ -62,7 +65,7 @@ class StateEvent(Base):
     at: Mapped[datetime]
 
 
-def find_move[State: StrEnum](moves: Sequence[Move[State]], event: str, state: State) -> Move[State]:
+def find_move(moves: Sequence[Move[State]], event: str, state: State) -> Move[State]:
     """The row for an event in a state.
 
     Raises:
@@ -76,7 +79,7 @@ def find_move[State: StrEnum](moves: Sequence[Move[State]], event: str, state: S
     raise IllegalMove(f"In the state {state} nobody can {event.replace('_', ' ')}. {possible}", allowed=allowed)
 
 
-def list_events[State: StrEnum](moves: Iterable[Move[State]], state: State) -> list[str]:
+def list_events(moves: Iterable[Move[State]], state: State) -> list[str]:
     """What can happen in a state, in the order of the alphabet."""
     return sorted({move.event for move in moves if state in move.sources})
 
