@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -27,17 +27,15 @@ def receive(
     """Register an original that has been archived; it falls due for verification at once.
 
     The same content of the same care provider is one slide, even when several people bring it in at the same
-    moment: all get the same row. One that nobody owns yet, because bringing it in was cut off, is taken over.
+    moment: all get the same row. One that nobody owns yet, because bringing it in was cut off, is taken over; and
+    what somebody owns meanwhile is not registered as nobody's.
     """
     provider_id = owner.care_provider_id if owner else None
-    known = (
-        select(SlideImage)
-        .where(SlideImage.original_digest == digest)
-        .where(or_(SlideImage.care_provider_id == provider_id, SlideImage.care_provider_id.is_(None)))
-        .order_by(SlideImage.care_provider_id.nulls_last())
-        .limit(1)
-        .with_for_update()
-    )
+    session.execute(_ONE_AT_A_TIME, {"digest": digest})
+    known = select(SlideImage).where(SlideImage.original_digest == digest)
+    if owner:
+        known = known.where(or_(SlideImage.care_provider_id == provider_id, SlideImage.care_provider_id.is_(None)))
+    known = known.order_by(SlideImage.care_provider_id.nulls_last()).limit(1).with_for_update()
     slide = session.scalar(known)
     if slide is None:
         session.execute(
@@ -59,6 +57,10 @@ def receive(
         _register_now(session, case)
     slide.caption = slide.caption or caption
     return slide
+
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0))")
+"""Whoever registers the same content waits here, so that nobody's row and somebody's are not made side by side."""
 
 
 def find_unregistered(session: Session, digests: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from product import Database
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from world import World
 
 from cases.database import sessions
 from cases.records import slide_images
@@ -313,6 +314,27 @@ def test_the_same_content_is_one_slide_whoever_brings_it_in(worker_session: Sess
     again = receive(worker_session, digest="a" * 64, byte_size=1, caption="Glas")
     assert (again is found, found.caption) == (True, "Glas")
     assert receive(worker_session, digest="a" * 64, byte_size=1, caption="Prov").caption == "Glas"
+
+
+def test_what_is_registered_while_the_sweeper_looks_is_not_registered_again_as_nobodys(database: Database) -> None:
+    digest, found = "c" * 64, []
+    with World(database) as world:
+        kalmar = world.provider("Kalmar")
+        with transaction(world.worker) as bringing:
+            mine = receive(bringing, digest=digest, byte_size=1, owner=kalmar.unit)
+
+            def sweep() -> None:
+                with transaction(world.worker) as sweeping:
+                    if find_unregistered(sweeping, [digest]):
+                        found.append(receive(sweeping, digest=digest, byte_size=1).id)
+
+            sweeper = threading.Thread(target=sweep)
+            sweeper.start()
+            sweeper.join(timeout=1)
+            assert sweeper.is_alive(), "the sweeper waits for whoever registers this content"
+        sweeper.join(timeout=30)
+    assert found == [mine.id]
+    assert len(database.query("SELECT FROM slide_image")) == 1
 
 
 @pytest.mark.parametrize(
