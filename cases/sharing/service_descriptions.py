@@ -73,8 +73,8 @@ class ServiceTerms:
     Attributes:
         performer_department_id: who does it.
         subspecialties: for which; none for every one.
-        accept_minutes, answer_minutes: from submitting to accepting, and to the signed answer, in minutes of the
-            clock, for each urgency that is offered.
+        accept_minutes, answer_minutes: from offering to accepting, and from there to the signed answer, in working
+            minutes (a working day has 540), for each urgency that is offered; INTRAOP in minutes of the clock.
         max_cases_per_week: None for as many as come.
         requires_receiver_accession: whether the performer's own accession number is needed to accept.
         allow_download: whether the performer may take the original file home.
