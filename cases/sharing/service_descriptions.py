@@ -245,8 +245,13 @@ def find_service(
     request_type: RequestType,
     subspecialty: Subspecialty,
     on: datetime,
+    *,
+    department_id: uuid.UUID | None = None,
 ) -> ServiceDescription | None:
     """The service under which a request can be made at a moment; one made for the subspecialty goes first.
+
+    Args:
+        department_id: the performer's department that is to do it; None for whichever does.
 
     Returns:
         None where there is none in force, or its agreement is not.
@@ -264,7 +269,10 @@ def find_service(
     found = [
         service
         for service, agreement in session.execute(statement)
-        if service.holds(on) and agreement.period is not None and agreement.period.holds(on)
+        if service.holds(on)
+        and department_id in (None, service.performer_department_id)
+        and agreement.period is not None
+        and agreement.period.holds(on)
     ]
     named = (service for service in found if subspecialty in service.subspecialties)
     general = (service for service in found if not service.subspecialties)

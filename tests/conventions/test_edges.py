@@ -29,6 +29,7 @@ EDGES = {
     "viewer/doctor.py",
     "viewer/ingest.py",
     "viewer/live_viewings.py",
+    "worker/delivery.py",
     "worker/lease.py",
     "worker/preparation.py",
     "worker/sweeping.py",
@@ -39,16 +40,32 @@ EDGES = {
 ACROSS_PROVIDERS = {
     "cases/access/blocks/lifts.py",  # that something is blocked, wherever
     "cases/access/decisions.py",  # refusals that outlive their transaction
-    "cases/access/log_accounts.py",  # names in the log of who looked at one's own provider's data
-    "cases/access/log_chain.py",  # every provider's chain
-    "cases/access/log_risks.py",  # who shares a surname with a patient
+    "cases/access/log/accounts.py",  # names in the log of who looked at one's own provider's data
+    "cases/access/log/chain.py",  # every provider's chain
+    "cases/access/log/risks.py",  # who shares a surname with a patient
+    "cases/access/notifications.py",  # telling people of whatever care provider
     "cases/access/patients.py",  # whether the keys fit
     "cases/access/same_patients.py",  # who is the same person elsewhere
     "cases/access/sessions/acting.py",  # who is asking, before it is clear for whom
+    "cases/records/annotations/drawing.py",  # locking what a signed answer cites, whoever drew it
     "cases/sharing/checklists/__init__.py",  # what both sides of a pair have in place
+    "cases/sharing/outbox.py",  # writing what is to be sent to both parties of a request
     "cases/sharing/record_grants.py",  # letting a provider into another's case
+    "cases/sharing/reports/description.py",  # one provider's answer about another's case, for both
+    "cases/sharing/opened_requests.py",  # whose patient a shared case is about, once the gate lets somebody read it
+    "cases/sharing/requests/advancing.py",  # the case of a request, which its performer may see no longer
+    "cases/sharing/requests/conflicts.py",  # who took part in a diagnosis that is to be judged
+    "cases/sharing/requests/disclosures.py",  # letting the performer into the case, and out again
+    "cases/sharing/requests/drafting.py",  # short ids that nobody has
+    "cases/sharing/requests/holds.py",  # what stands against a request on either side
+    "cases/sharing/requests/signout.py",  # who signs out another provider's case
+    "cases/sharing/requests/submitting.py",  # what the same patient has said elsewhere
     "cases/sharing/resources.py",  # the facts for the gate
+    "cases/sharing/timers.py",  # what happens by itself, to whomever
     "cases/sharing/viewings.py",  # what everybody looks at
+    "cases/sharing/work_orders/fulfilling.py",  # glass in the owner's case that will not come
+    "cases/sharing/work_orders/moving.py",  # whose patient it is, for the log
+    "cases/sharing/work_orders/placing.py",  # glass that is expected in the owner's case
     "viewer/cli_agreements.py",  # the operator's own side of its agreements
 }
 """Files that may look across care providers, and what for. Every other query sees one provider."""
