@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import contracts
+from furnished_sharing import furnish_sharing
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from world import Place, Somebody, World
@@ -180,6 +181,7 @@ def furnish(place: Place, *, performer: Place, make_slide: MakeSlide | None = No
             "performer_id": performer.provider.id,
             "performer_department_id": performer.department.id,
         }
+    ids |= furnish_sharing(place, people, case, slide_id, performer=performer)
     for somebody in people.values():
         _ = somebody.token or somebody.sign_in()
     return Furnished(

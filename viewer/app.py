@@ -29,7 +29,6 @@ from viewer import problems
 from viewer.api import (
     absences,
     agreements,
-    annotations,
     answer_follow_up,
     answer_signing,
     answers,
@@ -64,6 +63,7 @@ from viewer.api import (
     work_orders,
     worklists,
 )
+from viewer.api import annotations as drawn
 from viewer.bodies import BodyLimit
 from viewer.dependencies import cookie_name, require_same_origin
 from viewer.description import DescribedAPI
@@ -97,8 +97,8 @@ ROUTERS = (
     relations.router,
     slides.router,
     viewings.router,
-    annotations.router,
-    annotations.slides_router,
+    drawn.router,
+    drawn.slides_router,
     attachments.router,
     attachments.cases_router,
     answers.requests_router,

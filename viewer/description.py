@@ -52,7 +52,8 @@ class DescribedAPI(FastAPI):
             description = super().openapi()
             components = description["components"]
             components["responses"] = {_name(status): _describe(status) for status in MEANINGS}
-            components["schemas"]["Problem"] = Problem.model_json_schema()
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
             for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of 422, which nobody gets
                 components["schemas"].pop(unused, None)
             components["securitySchemes"] = {

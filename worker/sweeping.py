@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cases.access.audit import LogUnavailable
+from cases.access.idempotency import forget_keys
 from cases.access.log.anchors import AnchorsDamaged, anchor, read_heads
 from cases.records.arrivals import find_unregistered, receive
 from cases.records.slide_images import SlideStatus, find_due
@@ -66,6 +67,7 @@ class Sweeper:
         self._app, self._make, self._storage = app, make, storage
         self._anchors = anchors or storage.data / "anchors"
         self._anchored: date | None = None
+        self._forgotten: date | None = None
         self._clamd, self._tidied = clamd, -TIDYING
         self._looked_at: dict[Path, int] = {}
         self._swept = storage.data / "run" / "swept"
@@ -88,6 +90,9 @@ class Sweeper:
     def run_timers(self, now: datetime) -> int:
         """Let happen what happens by itself when time has passed. How many moves were made."""
         with transaction(self._make) as session:
+            if self._forgotten != now.date():
+                forget_keys(session, now=now)
+                self._forgotten = now.date()
             return timers.run(session, now=now)
 
     def look_after_attachments(self, now: datetime) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class IntendedUse(StrEnum):
-    """COMMUNICATION: consulting; CE_MARKED_EXTERNAL: reading elsewhere only; DEVICE: diagnosing in the viewer itself."""
+    """COMMUNICATION: consulting; CE_MARKED_EXTERNAL: reading is done elsewhere; DEVICE: the viewer diagnoses."""
 
     COMMUNICATION = "COMMUNICATION"
     CE_MARKED_EXTERNAL = "CE_MARKED_EXTERNAL"

@@ -18,15 +18,20 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
-from cases.access.errors import Conflict, Invalid
+from cases.access.errors import Conflict, Invalid, NotThere
 from cases.access.notifications import notify
-from cases.access.permissions import Role
+from cases.access.permissions import PERMITS, Permission, Role
 from cases.database import Base, new_id
+from cases.records.annotations import Annotation, Visibility
 from cases.records.pathology_case import PathologyCase
+from cases.records.slide_images import SlideImage
 from cases.sharing.requests.request import OVER, RequestStatus, ShareRequest, Side, side_of, subject_of
 
 LONGEST = 20_000
 """Characters of a message at the most."""
+
+TALKERS = PERMITS[Permission.WRITE_MESSAGE] - {Role.CLN}
+"""Who talks about every request that the gate lets them read. Source: domain rules, section 6."""
 
 
 class MessageKind(StrEnum):
@@ -107,7 +112,8 @@ def write_message(
         now: when.
 
     Raises:
-        Invalid: it is empty or too long, it answers no question of this request, or blocks and is no question.
+        Invalid: it is empty or too long, it answers no question of this request, blocks and is no question, or is
+            about a place that not both sides see.
         Conflict: the request has ended or has not been sent, or a question that blocks is not the reader's.
     """
     body = body.strip()
@@ -119,6 +125,8 @@ def write_message(
         raise Conflict("This request has not been sent, so nobody else reads it. Write your question into it.")
     side = side_of(request, by)
     _check_kind(session, request, kind, blocking=blocking, reply_to_id=reply_to_id, side=side)
+    if annotation_id is not None:
+        _check_annotation(session, request, annotation_id)
     message = Message(
         request_id=request.id,
         care_provider_id=by.provider_id,
@@ -142,6 +150,16 @@ def write_message(
     )
     _tell(session, request, side)
     return message
+
+
+def require_talker(request: ShareRequest, *, by: Actor, now: datetime) -> None:
+    """Let only laboratories talk about a request, and whoever asked for it themselves, as a clinician may.
+
+    Raises:
+        NotThere: it is somebody else's, who reads the answer.
+    """
+    if by.assignment_id != request.requester_assignment_id and by.roles(now).isdisjoint(TALKERS):
+        raise NotThere("There is no such request among those that you asked for.")
 
 
 def find_open_questions(session: Session, request_id: uuid.UUID) -> list[Message]:
@@ -219,6 +237,17 @@ def _check_kind(
         raise Invalid("Only a question can be waited for.", field="blocking")
     if side is not Side.PERFORMER or request.status not in (RequestStatus.IN_REVIEW, RequestStatus.WAITING):
         raise Conflict("A question is waited for by whoever reads, while they read. Start reading, or do not wait.")
+
+
+def _check_annotation(session: Session, request: ShareRequest, annotation_id: uuid.UUID) -> None:
+    annotation = session.get(Annotation, annotation_id)
+    slide = session.get(SlideImage, annotation.slide_image_id) if annotation else None
+    shared = annotation is not None and (
+        annotation.visibility is Visibility.CASE
+        or (annotation.visibility is Visibility.REQUEST and annotation.request_id == request.id)
+    )
+    if not shared or slide is None or slide.case_id != request.case_id:
+        raise Invalid("There is no such place in this case that both sides see.", field="annotation_id")
 
 
 def _tell(session: Session, request: ShareRequest, side: Side) -> None:

@@ -6,14 +6,14 @@ Each move is made in a savepoint of its own, so that one that fails stops no oth
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -186,11 +186,12 @@ def _find_answers(session: Session, now: datetime) -> Sequence[uuid.UUID]:
     answered = session.scalars(
         select(ShareRequest).where(ShareRequest.status == RequestStatus.ANSWERED).order_by(ShareRequest.answered_at)
     ).all()
-    stages = find_stages(session, [one.id for one in answered])
+    ids = [one.id for one in answered]
+    stages, grave = find_stages(session, ids), _find_grave(session, ids)
     return [
         one.id
         for one in answered
-        if (stage := stages.get(one.id)) and find_step(_limit_answer(session, one, stage), stage.level, now)
+        if (stage := stages.get(one.id)) and _find_answer_step(one, stage, one.id in grave, now) is not None
     ]
 
 
@@ -198,21 +199,30 @@ def _escalate_answer(session: Session, request: ShareRequest, now: datetime) -> 
     stage = find_stages(session, [request.id]).get(request.id)
     if request.status is not RequestStatus.ANSWERED or stage is None:
         return False
-    step = find_step(_limit_answer(session, request, stage), stage.level, now)
+    step = _find_answer_step(request, stage, bool(_find_grave(session, [request.id])), now)
     if step is not None:
         escalations.escalate_answer(session, request, step, now=now)
     return step is not None
 
 
-def _limit_answer(session: Session, request: ShareRequest, stage: Stage) -> tuple[Limit, ...]:
-    stated = session.execute(
-        select(Answer.agreement, Answer.discrepancy).where(Answer.request_id == request.id, Answer.status.in_(FINISHED))
-    ).all()
-    grave = any(
-        agreement is Agreement.MAJOR_DISCREPANCY or category is DiscrepancyCategory.BENIGN_MALIGNANT
-        for agreement, category in stated
+def _find_answer_step(request: ShareRequest, stage: Stage, grave: bool, now: datetime) -> Limit | None:
+    return find_step(list_answer_limits(stage.since, request.urgency, grave=grave), stage.level, now)
+
+
+def _find_grave(session: Session, request_ids: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Requests whose answer changes what is done for the patient."""
+    return frozenset(
+        session.scalars(
+            select(Answer.request_id).where(
+                Answer.request_id.in_(request_ids),
+                Answer.status.in_(FINISHED),
+                or_(
+                    Answer.agreement == Agreement.MAJOR_DISCREPANCY,
+                    Answer.discrepancy == DiscrepancyCategory.BENIGN_MALIGNANT,
+                ),
+            )
+        )
     )
-    return list_answer_limits(stage.since, request.urgency, grave=grave)
 
 
 def _find_read(session: Session, now: datetime) -> Sequence[uuid.UUID]:

@@ -1,4 +1,4 @@
-"""docs/states.md shows every machine as its table of moves has it. `python tests/conventions/test_states.py` draws anew."""
+"""docs/states.md shows every machine as its table of moves has it; this file, run as a program, draws it anew."""
 
 from __future__ import annotations
 

@@ -77,14 +77,8 @@ def test_both_sides_draw_and_read(
     region: Region, partners: Partners, asked: Asked, sender: httpx2.Client, reader: httpx2.Client
 ) -> None:
     (slide_id,) = asked.slide_ids
-    theirs = drawn(
-        sender,
-        slide_id,
-        visibility="REQUEST",
-        request_id=str(asked.request_id),
-        label="Titta här",
-        comment="Två\nrader",
-    )
+    said = {"label": "Titta här", "comment": "Två\nrader"}
+    theirs = drawn(sender, slide_id, visibility="REQUEST", request_id=str(asked.request_id), **said)
     assert theirs["author"] == {
         "assignment_id": str(partners.sender.assignment.id),
         "name": "Prov Provsson",
@@ -216,7 +210,7 @@ def test_after_a_recall_nothing_is_read_or_drawn(asked: Asked, sender: httpx2.Cl
     (slide_id,) = asked.slide_ids
     made = drawn(reader, slide_id)
     headers = {"idempotency-key": str(uuid.uuid4())}
-    assert sender.post(f"/api/requests/{asked.request_id}/recall", json={"text": "x"}, headers=headers).is_success
+    assert sender.post(f"/api/requests/{asked.request_id}/recall", json={"text": "Flyttat"}, headers=headers).is_success
     for answer in (
         reader.get(f"/api/slides/{slide_id}/annotations"),
         reader.get(f"/api/annotations/{made['id']}"),

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from answering import COMPLETE, Asked, ask, competent, missing
+from answering import COMPLETE, REPORT, Asked, ask, competent, missing
 from product import Database
 from sqlalchemy import select, text
 from world import Place, Somebody, World
 
 from cases.access.errors import Conflict, NotPermitted, NotThere
 from cases.access.permissions import Role
+from cases.records.pathology_case import CaseStatus
 from cases.sharing.answers.answer import (
     AnswerStatus,
     AnswerVersion,
@@ -32,6 +33,7 @@ from cases.sharing.answers.register import find_answer
 from cases.sharing.answers.signing import sign_preliminary
 from cases.sharing.moves import StateEvent
 from cases.sharing.requests import RequestStatus
+from cases.sharing.service_descriptions import RequestType
 from cases.transaction import transaction
 
 
@@ -156,3 +158,18 @@ class TestCountersigning:
         version = asked.answered(content)
         wanted = AnswerStatus.AWAITING_COUNTERSIGN if waits else AnswerStatus.FINAL
         assert asked.status(version.answer_id) is wanted
+
+    def test_a_report_is_ready_when_its_author_signs_and_sent_when_it_counts(
+        self, places: tuple[Place, Place], second: Somebody
+    ) -> None:
+        asked = ask(*places, kind=RequestType.WORKLOAD_TRANSFER, service={"countersign_rule": "ALWAYS"})
+        version = asked.sign(asked.write(replace(REPORT, read_elsewhere=tuple(asked.slides))))
+        case = asked.case_now()
+        assert case.ready_to_sign_at is not None
+        assert (case.status, case.report_sent_at) == (CaseStatus.IN_DIAGNOSIS, None)
+        self.do(second, version.answer_id)
+        case = asked.case_now()
+        assert (case.status, case.report_sent_at is not None) == (CaseStatus.FINAL, True)
+        assert case.ready_to_sign_at is not None
+        assert case.report_sent_at is not None
+        assert case.ready_to_sign_at < case.report_sent_at

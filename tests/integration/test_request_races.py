@@ -53,7 +53,7 @@ def recall(session: Session, row: ShareRequest, by: Actor, now: datetime) -> Non
 
 def compete(partners: Partners, asked: Asked, *steps: tuple[Somebody, Step]) -> list[int]:
     """Several people act at once; the places of those who won. Whoever lost was told what is possible."""
-    ends = race(*(lambda who=who, step=step: partners.do(who, asked, step) for who, step in steps))  # type: ignore[misc]
+    ends = race(*(lambda who=who, step=step: partners.do(who, asked, step) for who, step in steps))
     for end in ends:
         assert end is None or isinstance(end, IllegalMove), end
     return [place for place, end in enumerate(ends) if end is None]

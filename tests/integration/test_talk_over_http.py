@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from world import Somebody, World
 
 from cases.access.permissions import Role
+from cases.records.pathology_case import add_member
 from cases.records.specimens import NewBlock, NewSpecimen, register_specimen
 from cases.transaction import transaction
 from viewer import problems
@@ -193,6 +194,19 @@ def test_who_reads_something_else_at_the_performer_is_refused(
     clerk = browser(partners.performer.other_unit().person(Role.PAT))
     answer = clerk.get(f"/api/requests/{asked.request_id}/stream")
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_clinician_reads_no_talk_about_what_others_asked(partners: Partners, asked: Asked, browser: Browser) -> None:
+    clinician = partners.owner.person(Role.CLN)
+    with transaction(partners.world.owner) as session:
+        add_member(session, asked.case, assignment_id=clinician.assignment.id, by=partners.owner.clerk)
+    path = f"/api/requests/{asked.request_id}"
+    assert browser(clinician).get(f"{path}/stream").status_code == 404
+    post(browser(clinician), f"{path}/messages", {"body": "Hej"}, status=404)
+    both = partners.owner.person(Role.CLN, Role.RES)
+    with transaction(partners.world.owner) as session:
+        add_member(session, asked.case, assignment_id=both.assignment.id, by=partners.owner.clerk)
+    assert browser(both).get(f"{path}/stream").status_code == 200
 
 
 def test_clocks_say_who_is_waited_for(partners: Partners, asked: Asked, browser: Browser) -> None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from celery import Celery
 from errand import DAY, HOUR, MONDAY, Errand
 from product import Database
-from sqlalchemy import select, text, update
+from sqlalchemy import create_engine, select, text, update
 from sqlalchemy.orm import Session
 from world import World
 
 from cases.access import rights
+from cases.access.idempotency import take_key
 from cases.access.patients import Patient
+from cases.database import sessions
 from cases.records.slide_images import SlideImage
 from cases.sharing import timers
 from cases.sharing.requests import HoldReason, RequestHold, RequestStatus, ShareRequest, advance
 from cases.sharing.requests.disclosure import Disclosure
 from cases.sharing.service_descriptions import RequestType, Urgency
 from cases.transaction import transaction
+from worker.storage import Storage
+from worker.sweeping import Sweeper
 
 TUESDAY, WEDNESDAY = MONDAY + DAY, MONDAY + 2 * DAY
 
@@ -251,6 +257,18 @@ def test_one_that_fails_stops_no_other_and_leaves_nothing_behind(world: World, m
     assert (broken.story()[-1][0], sound.story()[-1][0]) == ("offer", "escalate")
     assert (logged(broken, "REQUEST_ESC%"), logged(sound, "REQUEST_ESC%")) == ([], [("REQUEST_ESCALATED", None)])
     assert "ACCEPT_REMINDED" not in broken.told(broken.queue)
+
+
+def test_the_sweeper_runs_them_and_forgets_old_keys(world: World, tmp_path: Path) -> None:
+    errand = Errand(world)
+    engine = create_engine(world.database.url("samsyn_worker"))
+    sweeper = Sweeper(Celery(), sessions(engine), Storage(tmp_path))
+    with errand.requester.acting() as (session, actor):
+        take_key(session, "as-they-chose", bytes(32), by=actor)
+    assert [sweeper.run_timers(MONDAY + 2 * HOUR) for _ in range(2)] == [1, 0]
+    engine.dispose()
+    assert world.database.query("SELECT count(*) AS keys FROM idempotency_key") == [{"keys": 0}]
+    assert errand.story()[-1] == ("escalate", "REMINDED")
 
 
 def test_what_somebody_works_on_is_left_for_the_next_run(world: World) -> None:

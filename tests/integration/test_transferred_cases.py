@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from cases.sharing.requests import (
     Disclosure,
     DisclosureState,
     RequestStatus,
+    advance,
     deciding,
     ending,
     holds,
@@ -166,3 +168,31 @@ def test_the_database_lets_no_department_sign_out_what_was_not_transferred_to_it
     partners.do(partners.head, asked, lambda session, row, by, now: deciding.accept(session, row, by=by, now=now))
     with pytest.raises(Exception, match="Exactly one department"):
         partners.world.database.query(steal, d=partners.owner.department.id, id=asked.case.id)
+
+
+def test_of_a_recall_and_a_signature_at_once_one_wins(partners: Partners) -> None:
+    """Both at the same moment, from two connections, as `answers.sign` and the owner's head do it."""
+    for _ in range(8):
+        asked = partners.ask()
+        partners.bring(asked, "IN_REVIEW")
+
+        def sign(asked: Asked = asked) -> None:
+            partners.do(
+                partners.reader, asked, lambda session, row, by, now: advance(session, row, "sign", by=by, now=now)
+            )
+
+        def recall(asked: Asked = asked) -> None:
+            partners.do(
+                partners.sender,
+                asked,
+                lambda session, row, by, now: ending.recall(session, row, text="Ångrat", by=by, now=now),
+            )
+
+        with ThreadPoolExecutor(2) as pool:
+            errors = [one.exception() for one in [pool.submit(sign), pool.submit(recall)]]
+        lost = [error for error in errors if error is not None]
+        assert len(lost) == 1 and isinstance(lost[0], IllegalMove), errors
+        request = partners.read(asked)
+        signed = errors[0] is None
+        assert request.status == ("ANSWERED" if signed else "RECALLED")
+        assert read_disclosures(partners, asked) == [DisclosureState.ACTIVE if signed else DisclosureState.REVOKED]

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from cases.access import audit
@@ -95,7 +95,7 @@ class AttachmentList(BaseModel):
 class Withdrawal(BaseModel):
     """Why an attachment was entered in error."""
 
-    reason: Line
+    reason: Annotated[Line, Field(examples=["Hör till ett annat fall."])]
 
 
 @dataclass(frozen=True)

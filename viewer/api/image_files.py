@@ -28,7 +28,16 @@ router = APIRouter(prefix="/api/requests/{request_id}/slides", tags=["slides"])
 TIFF = "image/tiff"
 
 
-@router.get("/{slide_id}/pyramid.tif", response_class=FileResponse, responses={200: {"content": {TIFF: {}}}})
+@router.get(
+    "/{slide_id}/pyramid.tif",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {TIFF: {}}},
+        206: {"description": "The part that was asked for.", "content": {TIFF: {}}},
+        409: {"$ref": "#/components/responses/Conflict"},
+        416: {"description": "There is no such part.", "content": {"text/plain": {}}},
+    },
+)
 def read_pyramid(
     request_id: uuid.UUID,
     slide_id: uuid.UUID,

@@ -165,7 +165,8 @@ class RequestClocks(BaseModel):
 
 
 def _admit(database: Session, request: ShareRequest, event: Event | None, *, by: Actor, now: datetime) -> None:
-    """Ask the gate for the case; log what is read."""
+    """Ask the gate for the case of a request that somebody talks about; log what is read."""
+    messages.require_talker(request, by=by, now=now)
     case = find_case(database, request.case_id)
     resource = describe_cases(database, [case], by=by, now=now)[case.id]
     decision = admit(database, resource, Intent.READ, by=by, now=now)

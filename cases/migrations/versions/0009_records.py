@@ -1,5 +1,7 @@
 """Referrals, specimens, tissue blocks and glass slides; moves that were made, and keys of changes that happen once."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -59,14 +61,15 @@ def _cases() -> None:
     for name, first in (("category", "HISTOLOGY"), ("priority", "ROUTINE")):
         op.add_column("pathology_case", sa.Column(name, sa.String(40), server_default=first, nullable=False))
         op.alter_column("pathology_case", name, server_default=None)
-    for column in (
+    columns: tuple[sa.Column[Any], ...] = (
         *(sa.Column(name, sa.String) for name in ("svf_code", "clinical_question", "clinical_history")),
         sa.Column("due_at", MOMENT),
         sa.Column("complexity_level", sa.String(40)),
         sa.Column("points", sa.Numeric(8, 2)),
         sa.Column("intended_use_mode_at_signing", sa.String),
         *(sa.Column(name, MOMENT) for name in STAMPS),
-    ):
+    )
+    for column in columns:
         op.add_column("pathology_case", column)
     categories = ("HISTOLOGY", "CYTOLOGY", "FROZEN", "AUTOPSY", "HEMATOPATHOLOGY", "MOLECULAR")
     for name, rule in (

@@ -126,7 +126,7 @@ def change(
         by=by,
         number=version.number,
         decision=decision,
-        code=amendment.reason,
+        reason=amendment.reason,
     )
     advance(session, request, "amend", by=by, now=now, reason=amendment.reason)
     tell_readers(session, answer, request, version)

@@ -162,7 +162,7 @@ def set_visibility(session: Session, answer: Answer, visibility: Visibility, *, 
     request = find_request(session, answer.request_id, by=by)
     answer.visibility = visibility
     session.flush()
-    write_down(session, Event.ANSWER_DRAFT_SAVED, answer, request, by=by, code=visibility)
+    write_down(session, Event.ANSWER_DRAFT_SAVED, answer, request, by=by, reason=visibility)
 
 
 def add_version(

@@ -169,9 +169,9 @@ def write_down(
     by: Actor,
     number: int | None = None,
     decision: AccessDecision | None = None,
-    code: str | None = None,
+    reason: str | None = None,
 ) -> None:
-    """Log what somebody did with an answer, for both parties' logs; `code` is a reason, never text."""
+    """Log what somebody did with an answer, for both parties' logs; `reason` is a code, never text."""
     with platform(session):
         patient_id = session.get_one(PathologyCase, request.case_id).patient_id
     made = Subject(
@@ -188,8 +188,7 @@ def write_down(
         subjects=[made, requests.subject_of(request, patient_id)],
         basis=decision.basis if decision else None,
         decision_id=decision.id if decision else None,
-        code=code,
-        args={"request": request.short_id, **({"version": number} if number else {})},
+        args={"request": request.short_id, "version": number, "reason": reason},
     )
 
 

@@ -144,7 +144,7 @@ def decide(session: Session, reconciliation: Reconciliation, judgement: Judgemen
     session.flush()
     version = session.get_one(AnswerVersion, reconciliation.answer_version_id)
     answer = find_answer(session, version.answer_id)
-    write_down(session, Event.RECONCILIATION_DECIDED, answer, request, by=by, code=judgement.outcome)
+    write_down(session, Event.RECONCILIATION_DECIDED, answer, request, by=by, reason=judgement.outcome)
 
 
 def find_reconciliation(session: Session, version: AnswerVersion) -> Reconciliation | None:

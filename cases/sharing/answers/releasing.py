@@ -54,7 +54,6 @@ def _report(session: Session, request: ShareRequest, version: AnswerVersion, *, 
         )
         _set_status(session, request, {"status": status, **mode}, now=now)
     if version.stage is not Stage.PRELIMINARY:
-        stamp(session, request.case_id, Point.READY_TO_SIGN, now)
         stamp(session, request.case_id, Point.REPORT_SENT, now)
 
 

@@ -14,6 +14,7 @@ from cases.access.errors import Conflict, NotPermitted
 from cases.access.gate import Code, Decision, Intent, Refused
 from cases.access.notifications import notify
 from cases.access.permissions import Permission, Role
+from cases.records.lead_times import Point, stamp
 from cases.sharing import requests
 from cases.sharing.answers.answer import (
     MOVES,
@@ -133,6 +134,8 @@ def sign(
     if again and signing.needs_countersign:
         raise Conflict("This answer is to be countersigned, and the request is answered. Ask the owner for a new one.")
     version = write_signed(session, signing, Stage.FINAL, by=by, now=now)
+    if signing.primary:
+        stamp(session, request.case_id, Point.READY_TO_SIGN, now)
     target = AnswerStatus.AWAITING_COUNTERSIGN if signing.needs_countersign else AnswerStatus.FINAL
     move_answer(session, answer, event, target, by=by, now=now)
     if signing.needs_countersign:

@@ -17,6 +17,7 @@ from cases.access.audit import Event, Subject
 from cases.access.errors import Conflict, Invalid
 from cases.access.gate import Basis
 from cases.database import platform
+from cases.records.attachments import Attachment
 from cases.records.pathology_case import PathologyCase
 from cases.records.record_grant import RecordGrant
 from cases.records.slide_images import SlideImage
@@ -64,10 +65,17 @@ def check_manifest(session: Session, case: PathologyCase, manifest: Manifest) ->
     glasses = select(GlassSlide.id).where(
         GlassSlide.id.in_(manifest.glass_ids), GlassSlide.case_id.in_(of), GlassSlide.entered_in_error_at.is_(None)
     )
-    for statement, wanted in ((slides, manifest.slide_ids), (glasses, manifest.glass_ids)):
+    papers = select(Attachment.id).where(
+        Attachment.id.in_(manifest.attachment_ids), Attachment.case_id.in_(of), Attachment.withdrawn_at.is_(None)
+    )
+    for statement, wanted in (
+        (slides, manifest.slide_ids),
+        (glasses, manifest.glass_ids),
+        (papers, manifest.attachment_ids),
+    ):
         if set(session.scalars(statement)) != set(wanted):
             raise Invalid(
-                "Slides are of this case, or of a prior case that is handed out too. Take the others off.",
+                "What is handed out is of this case, or of a prior case that is handed out too. Take the others off.",
                 field="manifest",
             )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pikepdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_facts import DIGEST, PROTECTED, SIGNED, make_report
+from report_facts import DIGEST, PROTECTED, SIGNED, SLIDES, make_report
 
 from cases.sharing.reports.pdf import write_pdf
 from cases.sharing.reports.report import OtherVersion, Report, ReportAmendment
@@ -222,6 +223,16 @@ def test_an_amended_answer_says_what_changed_and_who_was_told() -> None:
 def test_what_does_not_hold_says_so(report: Report, said: str) -> None:
     with pikepdf.open(io.BytesIO(write_pdf(report))) as pdf:
         assert said in _read_page(pdf.pages[0])
+
+
+@pytest.mark.parametrize("status", ["FINAL", "ENTERED_IN_ERROR"])
+@pytest.mark.parametrize("rows", [2, 40])
+def test_a_page_may_end_anywhere(status: str, rows: int) -> None:
+    slides = tuple(replace(SLIDES[place % 5], name=f"A{place}") for place in range(rows))
+    for lines in range(0, 45, 3):
+        report = make_report(status=status, slides=slides, statement="\n".join(["rad"] * lines))
+        with pikepdf.open(io.BytesIO(write_pdf(report))) as pdf:
+            assert read_tags(pdf).count("/TR") == rows + 1, lines
 
 
 def test_what_no_font_shows_stands_as_its_number_and_markup_is_text() -> None:

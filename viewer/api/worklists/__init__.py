@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from cases.access.actors import Actor
 from cases.access.errors import NotPermitted
@@ -19,6 +19,7 @@ from cases.sharing.requests import RequestStatus
 from cases.sharing.service_descriptions import RequestType, Urgency
 from cases.sharing.worklists import CaseList, Place, RequestList, Wanted
 from cases.sharing.worklists.lists import NEEDS
+from viewer.api.fields import Line
 from viewer.api.patients import Number
 from viewer.api.worklists.rows import ListedOwnCase, ListedRequest, Refusal, show_case, show_refusal, show_request
 from viewer.dependencies import Database, Limit, Now, permit
@@ -48,6 +49,12 @@ class Counts(BaseModel):
 
     requests: dict[RequestList, int]
     cases: dict[CaseList, int]
+
+
+class Term(BaseModel):
+    """What is looked for; in a body, because people write identity numbers into every field there is."""
+
+    term: Annotated[Line, Field(max_length=worklists.LONGEST_TERM, examples=["D26-00123", "R-7K3F2Q"])]
 
 
 class SearchResult(BaseModel):
@@ -120,22 +127,17 @@ def read_cases(
     return CasePage(items=[show_case(row) for row in page.rows], next=page.next.write() if page.next else None)
 
 
-@router.get("/search")
-def search_number(
-    term: Annotated[str, Query(max_length=worklists.LONGEST_TERM, description="A laboratory's number or a short id.")],
-    database: Database,
-    actor: Reader,
-    now: Now,
-) -> SearchResult:
-    """Search by a laboratory's number, your own number of a case from elsewhere, or a request's short id."""
-    return _show_search(worklists.search_number(database, term, by=actor, now=now))
-
-
 @router.post("/search")
+def search_number(body: Term, database: Database, actor: Reader, now: Now) -> SearchResult:
+    """Search by a laboratory's number, your own number of a case from elsewhere, or a request's short id."""
+    return _show_search(worklists.search_number(database, body.term, by=actor, now=now))
+
+
+@router.post("/patient-search")
 def search_patient(
     body: Number,
     database: Database,
-    actor: Annotated[Actor, Depends(permit(Permission.FIND_PATIENT), scope="function")],
+    actor: Annotated[Actor, Depends(permit(Permission.SEE_OWN_WORKLIST), scope="function")],
     now: Now,
 ) -> SearchResult:
     """Search by a patient's identity number, which never stands in an address. It is logged, whatever it finds."""
