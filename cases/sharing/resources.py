@@ -304,7 +304,7 @@ def _describe(thing: Thing, collected: Collected) -> Resource:
         objection_at=patient.objection_at if patient else None,
         protected=patient is not None and patient.protected,
         # Somebody by name, not everybody at the unit that sent the referral.
-        named=bool(working & {CareLink.TEAM, CareLink.NAMED}),
+        named=bool(working & {CareLink.TEAM, CareLink.NAMED}) or (referrer is not None and referrer.named),
         conflicted=collected.conflicted.get(thing.case_id, frozenset()) if thing.case_id else frozenset(),
     )
 

@@ -14,6 +14,7 @@ from cases.access.errors import Conflict, NotPermitted
 from cases.access.gate import Intent
 from cases.access.permissions import Role
 from cases.records.lead_times import Point, stamp
+from cases.sharing import referrers
 from cases.sharing.answers.answer import AnswerKind, Meaning
 from cases.sharing.answers.content import Agreement
 from cases.sharing.answers.moving import find_request_move
@@ -54,6 +55,9 @@ def acknowledge(session: Session, request_id: uuid.UUID, *, by: Actor, now: date
         stamp(session, request.case_id, Point.REPORT_ACKNOWLEDGED, now)
     write_down(session, Event.ANSWER_ACKNOWLEDGED, answer, request, by=by, number=version.number, decision=decision)
     advance(session, request, "acknowledge", by=by, now=now)
+    if answer.kind is not AnswerKind.PRIMARY_REPORT:
+        # Opinions between pathologists are shown to who sent the referral once they have been taken over.
+        referrers.tell(session, request.case_id, Event.ANSWER_ACKNOWLEDGED)
     return request
 
 

@@ -8,10 +8,12 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from cases.access import rights
+from cases.access.audit import Event
 from cases.access.notifications import notify
 from cases.database import platform
 from cases.records.lead_times import Point, stamp
 from cases.records.pathology_case import CaseStatus, PathologyCase
+from cases.sharing import referrers
 from cases.sharing.answers.answer import Answer, AnswerKind, AnswerVersion, Stage
 from cases.sharing.answers.content import Agreement
 from cases.sharing.answers.oral_reports import OralReport
@@ -42,6 +44,8 @@ def release(session: Session, answer: Answer, version: AnswerVersion, request: S
             .values(answer_id=answer.id)
         )
     enqueue_answer(session, version)
+    if answer.kind is AnswerKind.PRIMARY_REPORT:
+        referrers.tell(session, request.case_id, Event.ANSWER_SIGNED)
     if content.agreement is Agreement.MAJOR_DISCREPANCY:
         _ask_for_a_call(session, request)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
+from cases.access.consents import ConsentAssertion
 from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.permissions import Permission, Role
 from cases.database import platform
@@ -198,4 +199,8 @@ def _check(session: Session, case: PathologyCase, wish: Wish, *, by: Actor, now:
         parent = session.get(ShareRequest, wish.parent_request_id)
         if parent is None or parent.case_id != case.id:
             raise Invalid("The request that this one follows is about the same case.", field="parent_request_id")
+    if wish.consent_assertion_id and session.get(ConsentAssertion, wish.consent_assertion_id) is None:
+        raise Invalid(
+            "There is no such consent at this care provider. Register it first.", field="consent_assertion_id"
+        )
     check_manifest(session, case, wish.manifest)

@@ -6204,6 +6204,12 @@ export interface components {
          */
         ImageRelease: "ON_AVAILABLE" | "ON_PRELIMINARY" | "ON_FINAL";
         /**
+         * IntendedUse
+         * @description COMMUNICATION: consulting; CE_MARKED_EXTERNAL: reading is done elsewhere; DEVICE: the viewer diagnoses.
+         * @enum {string}
+         */
+        IntendedUse: "COMMUNICATION" | "CE_MARKED_EXTERNAL" | "DEVICE";
+        /**
          * ItemCode
          * @description What must be in place. Source: domain rules, 3.2.
          * @enum {string}
@@ -8071,12 +8077,7 @@ export interface components {
              * Format: date-time
              */
             until: string;
-            /**
-             * Intended Use
-             * @default COMMUNICATION
-             * @constant
-             */
-            intended_use: "COMMUNICATION";
+            intended_use: components["schemas"]["IntendedUse"];
         };
         /**
          * OralReportList
