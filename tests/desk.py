@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from asked import Asked
 from sqlalchemy import select
@@ -46,7 +47,7 @@ class Desk:
     def seen_by(self, who: Somebody, *, links: frozenset[CareLink] = frozenset({CareLink.QUEUE})) -> list[uuid.UUID]:
         """What the list shows somebody, which must be just what they can ask for one by one."""
         with who.acting() as (session, actor):
-            onlooker = find_onlooker(session, self.case.id, by=actor, links=links)
+            onlooker = find_onlooker(session, self.case.id, by=actor, now=datetime.now(UTC), links=links)
             found, more = list_annotations(session, self.slide_id, who=onlooker, limit=100)
             assert not more
             for annotation_id in session.scalars(select(Annotation.id)).all():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import or_, select, true, union_all
+from sqlalchemy import select, true, union_all
 from sqlalchemy.orm import Session
 
 from cases.access import audit
@@ -28,10 +28,10 @@ from cases.database import platform
 from cases.records.pathology_case import CaseStatus, PathologyCase
 from cases.records.referrals import Referral
 from cases.records.slide_images import SlideImage
-from cases.sharing.answers.answer import Answer, AnswerKind, AnswerStatus, AnswerVersion
-from cases.sharing.answers.reading import note_reading
+from cases.sharing.answers.answer import Answer, AnswerStatus, AnswerVersion
+from cases.sharing.answers.reading import is_handed_on, note_reading
 from cases.sharing.referrers import DIAGNOSED, find_release, is_answered_to, is_for
-from cases.sharing.requests import ReasonCode, RequestStatus, ShareRequest
+from cases.sharing.requests import ShareRequest
 from cases.sharing.resources import describe_slides
 from cases.sharing.worklists.lines import CaseLine, find_cases
 from cases.sharing.worklists.slides import Listed
@@ -67,7 +67,6 @@ SENTENCES: Mapping[ReferralState, str] = {
     ReferralState.CHANGED: "The final answer was changed later. Read it again.",
     ReferralState.CANCELLED: "The examination was cancelled. Ask the laboratory why.",
 }
-ACKNOWLEDGED = (RequestStatus.ACKNOWLEDGED, RequestStatus.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,20 +244,18 @@ def _show(session: Session, referrals: Sequence[Referral], *, by: Actor, now: da
 
 def _find_answers(session: Session, case_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[ReferralAnswer]]:
     """Of cases that the gate has opened, what their referrers may read, the oldest first."""
-    rows = session.execute(
-        select(Answer, AnswerVersion, ShareRequest.performer_department_id)
+    released = session.execute(
+        select(Answer, AnswerVersion, ShareRequest)
         .join(AnswerVersion, (AnswerVersion.answer_id == Answer.id) & (AnswerVersion.number == Answer.released))
         .join(ShareRequest, ShareRequest.id == Answer.request_id)
-        .where(
-            Answer.case_id.in_(case_ids),
-            or_(
-                Answer.kind == AnswerKind.PRIMARY_REPORT,
-                ShareRequest.reason_code == ReasonCode.CLINICIAN_ORDER,
-                ShareRequest.status.in_(ACKNOWLEDGED),
-            ),
-        )
+        .where(Answer.case_id.in_(case_ids))
         .order_by(AnswerVersion.released_at)
-    ).all()
+    )
+    rows = [
+        (answer, version, request.performer_department_id)
+        for answer, version, request in released
+        if is_handed_on(answer, request)
+    ]
     names = find_names(session, {version.author_assignment_id for _, version, _ in rows})
     parties = find_parties(session, {department_id for _, _, department_id in rows})
     found: defaultdict[uuid.UUID, list[ReferralAnswer]] = defaultdict(list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import Uuid, column, exists, or_, select, table
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from cases.access.actors import Actor
 from cases.access.gate import CareLink
 from cases.records.annotations import Onlooker
+from cases.sharing.requests.parties import is_party
 from cases.sharing.requests.request import ShareRequest
 
 _ANSWERS = table("answer", column("request_id", Uuid))
@@ -18,7 +20,12 @@ _ANSWERS = table("answer", column("request_id", Uuid))
 
 
 def find_onlooker(
-    session: Session, case_id: uuid.UUID, *, by: Actor, links: Collection[CareLink] = frozenset({CareLink.NAMED})
+    session: Session,
+    case_id: uuid.UUID,
+    *,
+    by: Actor,
+    now: datetime,
+    links: Collection[CareLink] = frozenset({CareLink.NAMED}),
 ) -> Onlooker:
     """The circles in which somebody stands who may look at a case; whether they may, the gate says.
 
@@ -26,12 +33,13 @@ def find_onlooker(
         session: of this transaction.
         case_id: whose annotations they look at.
         by: who.
+        now: when.
         links: what ties them to the patient's care, as the gate's facts have it; a signer takes part in it.
     """
     # Row security shows a performer only what was offered, and nobody another provider's draft.
     drafted = exists().where(_ANSWERS.c.request_id == ShareRequest.id)
     requests = session.execute(
-        select(ShareRequest.id, ShareRequest.care_provider_id, ShareRequest.blind & ~drafted).where(
+        select(ShareRequest, ShareRequest.blind & ~drafted).where(
             ShareRequest.case_id == case_id,
             or_(ShareRequest.care_provider_id == by.provider_id, ShareRequest.performer_unit_id == by.unit_id),
         )
@@ -40,8 +48,12 @@ def find_onlooker(
     return Onlooker(
         assignment_id=by.assignment_id,
         unit_id=by.unit_id,
-        requests=frozenset(request_id for request_id, _, _ in requests if in_care),
+        requests=frozenset(request.id for request, _ in requests if in_care and is_party(request, by=by, now=now)),
         in_care=in_care,
         # Who is to read without knowing what the owner thinks does not see where it pointed either.
-        withheld_from=frozenset(owner for _, owner, blind in requests if blind and owner != by.provider_id),
+        withheld_from=frozenset(
+            request.care_provider_id
+            for request, blind in requests
+            if blind and request.care_provider_id != by.provider_id
+        ),
     )

@@ -141,7 +141,7 @@ def test_private_annotations_are_not_even_counted(desk: Desk, kalmar: Place) -> 
         for _ in range(number):
             desk.draw(author, visibility=Visibility.PRIVATE)
     with colleague.acting() as (session, actor):
-        who = find_onlooker(session, desk.case.id, by=actor)
+        who = find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
         first, more = list_annotations(session, desk.slide_id, who=who, limit=4)
         assert ([one.id for one in first], more) == (shown[:4], True)
         rest, more = list_annotations(session, desk.slide_id, who=who, limit=4, after=first[-1].id)
@@ -154,7 +154,7 @@ def test_a_page_ends_before_it_is_megabytes(desk: Desk, kalmar: Place) -> None:
     geometry = {"type": "LineString", "coordinates": line}
     drawn = [desk.draw(author, kind=AnnotationKind.FREEHAND, geometry=geometry) for _ in range(3)]
     with author.acting() as (session, actor):
-        who = find_onlooker(session, desk.case.id, by=actor)
+        who = find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
         page, more = list_annotations(session, desk.slide_id, who=who, limit=100)
         assert ([one.id for one in page], more) == (drawn[:2], True)
         rest, more = list_annotations(session, desk.slide_id, who=who, limit=100, after=drawn[1])
@@ -182,7 +182,9 @@ def test_every_change_is_a_version_and_nobody_rewrites_one(desk: Desk, world: Wo
         restore(session, find_annotation(session, annotation_id), 1, by=actor)
     with author.acting() as (session, actor):
         annotation = find_annotation(session, annotation_id)
-        versions = list_versions(session, annotation, who=find_onlooker(session, desk.case.id, by=actor))
+        versions = list_versions(
+            session, annotation, who=find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
+        )
         assert [(one.number, one.label, one.deleted_at is None) for one in versions] == [
             (4, "Ett", True),
             (3, "Två", False),
@@ -203,7 +205,9 @@ def test_an_older_version_that_was_private_stays_so(desk: Desk, kalmar: Place) -
         change(session, find_annotation(session, annotation_id), POINT, by=actor)
     with colleague.acting() as (session, actor):
         annotation = find_annotation(session, annotation_id)
-        versions = list_versions(session, annotation, who=find_onlooker(session, desk.case.id, by=actor))
+        versions = list_versions(
+            session, annotation, who=find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
+        )
         assert [(one.number, one.comment) for one in versions] == [(2, None)]
 
 
@@ -239,7 +243,7 @@ def test_what_a_signed_answer_cites_stays_as_it_is(desk: Desk, world: World, kal
     with signer.acting() as (session, actor):
         change(session, find_annotation(session, own), replace(POINT, label="Mitos"), by=actor)
     with signer.acting() as (session, actor):
-        who = find_onlooker(session, desk.case.id, by=actor)
+        who = find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
         assert freeze(session, [owners, own], case_id=desk.case.id, who=who) == {owners: 1, own: 2}
     with signer.acting() as (session, actor):
         assert freeze(session, [own], case_id=desk.case.id, who=who) == {own: 2}, "an amendment cites it again"
@@ -272,7 +276,7 @@ def test_an_answer_cites_only_what_its_readers_can_see(desk: Desk, kalmar: Place
         (uuid.uuid4(), "is not there"),
     ):
         with pytest.raises(Invalid, match=why) as refused, signer.acting() as (session, actor):
-            who = find_onlooker(session, desk.case.id, by=actor)
+            who = find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC))
             freeze(session, [annotation_id], case_id=desk.case.id, who=who)
         assert refused.value.field == "annotations"
     with author.acting() as (session, _):
@@ -324,7 +328,7 @@ def test_the_log_says_what_was_done_to_which_annotation(desk: Desk, world: World
 def test_an_onlooker_is_of_their_own_units_requests(desk: Desk, kalmar: Place, linkoping: Place) -> None:
     request_id = desk.ask(linkoping)
     with linkoping.person(Role.PAT).acting() as (session, actor):
-        assert find_onlooker(session, desk.case.id, by=actor) == Onlooker(
+        assert find_onlooker(session, desk.case.id, by=actor, now=datetime.now(UTC)) == Onlooker(
             assignment_id=actor.assignment_id, unit_id=actor.unit_id, requests=frozenset({request_id})
         )
         assert session.get(PathologyCase, desk.case.id) is not None

@@ -127,6 +127,16 @@ def test_a_correction_mends_a_slip_of_the_pen(places: tuple[Place, Place]) -> No
         sign_change(asked, first, how=Change.CORRECT)
 
 
+def test_a_correction_leaves_the_meaning_alone(places: tuple[Place, Place]) -> None:
+    asked = ask(*places)
+    first = asked.answered()
+    clerical = replace(REASON, reason=AmendmentReason.CLERICAL)
+    with pytest.raises(Invalid, match="Choose an amendment"):
+        sign_change(asked, first, replace(COMPLETE, malignant=True), Change.CORRECT, clerical)
+    found = asked.seen_by_owner()
+    assert found is not None and found.id == first.id
+
+
 def test_an_answer_is_changed_by_its_author_or_whom_the_head_named(places: tuple[Place, Place]) -> None:
     asked = ask(*places)
     first = asked.answered()

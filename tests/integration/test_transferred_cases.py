@@ -196,3 +196,15 @@ def test_of_a_recall_and_a_signature_at_once_one_wins(partners: Partners) -> Non
         signed = errors[0] is None
         assert request.status == ("ANSWERED" if signed else "RECALLED")
         assert read_disclosures(partners, asked) == [DisclosureState.ACTIVE if signed else DisclosureState.REVOKED]
+
+
+@pytest.mark.parametrize("status", [CaseStatus.FINAL, CaseStatus.CANCELLED])
+def test_a_case_that_its_owner_has_ended_is_taken_over_by_nobody(partners: Partners, status: CaseStatus) -> None:
+    asked = partners.ask(**TRANSFER)
+    partners.bring(asked, "OFFERED")
+    with transaction(partners.world.owner) as session:
+        session.get_one(PathologyCase, asked.case.id).status = status
+    with pytest.raises(Conflict, match="ended this case meanwhile"):
+        partners.do(partners.head, asked, lambda session, row, by, now: deciding.accept(session, row, by=by, now=now))
+    assert find_holder(partners, asked) == partners.owner.department.id
+    assert partners.read(asked).status is RequestStatus.OFFERED

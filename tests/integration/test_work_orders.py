@@ -214,6 +214,17 @@ def test_a_loan_is_where_it_is_said_to_be(errand: Errand) -> None:
         do(errand.laboratory, work_orders.take_back, order_id, at=NOW + 4 * DAY, now=NOW + 4 * DAY)
 
 
+@pytest.mark.parametrize("kind", [WorkKind.BLOCK_LOAN, WorkKind.RESCAN])
+def test_where_no_sections_are_cut_no_glass_is_expected(errand: Errand, kind: WorkKind) -> None:
+    def count() -> int:
+        with transaction(errand.world.owner) as session:
+            return len(session.scalars(select(GlassSlide.id).where(GlassSlide.case_id == errand.case.id)).all())
+
+    before = count()
+    place(errand, kind=kind, code=None, target_kind=TargetKind.BLOCK, target_id=errand.block_id)
+    assert count() == before
+
+
 def test_a_request_that_ends_calls_off_what_nobody_has_begun(errand: Errand) -> None:
     waits, begun = place(errand, slides=1), place(errand, slides=1)
     begin(errand, begun)

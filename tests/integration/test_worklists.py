@@ -315,6 +315,20 @@ def test_protected_identities_stand_in_lists_without_their_names(asked: Asked) -
     assert row.case.lid == case.lid
 
 
+def test_who_a_protected_patient_is_is_told_to_nobody_elsewhere_even_by_name(asked: Asked) -> None:
+    reader = asked.performer.person(Role.PAT)
+    case, slides = asked.case()
+    request_id = asked.ask(case, slides=slides, status=RequestStatus.ACCEPTED, reader=reader, named=reader)
+    with transaction(asked.owner.world.owner) as session:
+        from cases.access.patients import Patient, Protection
+
+        session.get_one(Patient, case.patient_id).protection = Protection.SEKRETESSMARKERING
+    (row,) = (one for one in read(reader, RequestList.READING) if one.request.id == request_id)
+    assert row.case.decision.allow
+    assert row.case.protected
+    assert row.case.patient is None
+
+
 def test_numbers_find_own_cases_and_others_only_where_the_gate_opens_them(asked: Asked, world: World) -> None:
     case, slides = asked.case()
     asked.ask(case, slides=slides, status=RequestStatus.ACCEPTED, receiver_accession="L26-77")

@@ -182,7 +182,7 @@ def _look(database: Session, slide: SlideImage | None, actor: Actor, now: dateti
         raise NotThere("There is no such slide.")
     who = Onlooker(assignment_id=actor.assignment_id, unit_id=actor.unit_id)
     if slide.case_id:
-        who = find_onlooker(database, slide.case_id, by=actor, links=resource.links)
+        who = find_onlooker(database, slide.case_id, by=actor, now=now, links=resource.links)
     return Seen(slide, resource, who)
 
 

@@ -16,7 +16,7 @@ from cases.access.gate import Intent
 from cases.access.permissions import Permission
 from cases.sharing.answers import acknowledging, oral_reports, reconciliations, rules
 from cases.sharing.answers.oral_reports import OralReport, Telling
-from cases.sharing.answers.reading import describe_case
+from cases.sharing.answers.reading import describe_case, require_told
 from cases.sharing.answers.reconciliations import Judgement, Reconciliation, ReconciliationOutcome
 from cases.sharing.answers.register import find_names
 from cases.sharing.requests import RequestStatus, ShareRequest, find_request
@@ -190,6 +190,7 @@ def _show_oral(database: Database, rows: list[OralReport]) -> list[OralReportRow
 
 def _read(database: Database, request_id: uuid.UUID, actor: Actor, now: datetime) -> ShareRequest:
     request = find_request(database, request_id, by=actor)
+    require_told(database, request, by=actor, now=now)
     admit(database, describe_case(database, request, by=actor, now=now), Intent.READ, by=actor, now=now)
     return request
 

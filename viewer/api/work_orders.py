@@ -21,6 +21,7 @@ from cases.access.gate import Intent
 from cases.access.permissions import Permission
 from cases.records.pathology_case import find_case
 from cases.sharing import work_orders
+from cases.sharing.answers.reading import require_told
 from cases.sharing.moves import list_events
 from cases.sharing.requests import ShareRequest, find_request, lock_request
 from cases.sharing.resources import describe_cases
@@ -303,6 +304,7 @@ def _do(
 
 
 def _admit(database: Session, request: ShareRequest, *, by: Actor, now: datetime, viewed: bool = False) -> None:
+    require_told(database, request, by=by, now=now)
     case = find_case(database, request.case_id)
     resource = describe_cases(database, [case], by=by, now=now)[case.id]
     decision = admit(database, resource, Intent.READ, by=by, now=now)

@@ -263,6 +263,11 @@ def _protect() -> None:
     )
     for table in ("share_request", "disclosure"):
         op.execute(f"CREATE POLICY own_new ON {table} AS RESTRICTIVE FOR INSERT TO samsyn_app WITH CHECK ({OWN})")
+    # What is in a disclosure is for its owner to say, who alone made the disclosure.
+    op.execute(
+        "CREATE POLICY own_new ON disclosed_item AS RESTRICTIVE FOR INSERT TO samsyn_app WITH CHECK (EXISTS ("
+        f"SELECT FROM disclosure WHERE disclosure.id = disclosed_item.disclosure_id AND disclosure.{OWN}))"
+    )
     # Moves of what belongs to no request are the owner's alone.
     seen = f"{OWN} OR (request_id IS NOT NULL AND {PARTY.format(request_id='state_event.request_id')})"
     protect(

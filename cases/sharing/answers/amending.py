@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
 from cases.access.audit import Event
-from cases.access.errors import Invalid, NotPermitted
+from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.gate import Intent
 from cases.access.notifications import notify
-from cases.access.people import Assignment
 from cases.access.permissions import Role
 from cases.database import platform
 from cases.sharing.answers.answer import (
@@ -27,7 +26,7 @@ from cases.sharing.answers.answer import (
     AnswerVersion,
     Stage,
 )
-from cases.sharing.answers.content import Amendment, AmendmentReason
+from cases.sharing.answers.content import Amendment, AmendmentReason, AnswerContent
 from cases.sharing.answers.guards import CHANGED, Guard, check_meaning, check_telling, gather, require
 from cases.sharing.answers.moving import find_request_move, lock, move_answer, require_head
 from cases.sharing.answers.reading import admit_to, has_role, write_down
@@ -37,6 +36,7 @@ from cases.sharing.answers.signatures import void_signatures, write_signed
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
 from cases.sharing.requests import ANSWERED, RequestStatus, ShareRequest, advance, find_request
+from cases.sharing.requests.parties import find_colleague
 
 
 class Change(StrEnum):
@@ -101,6 +101,8 @@ def change(
         raise Invalid("A correction mends a slip of the pen. Choose an amendment for anything else.", field="reason")
     draft = require_head(session, answer, number)
     stood = find_version(session, answer, answer.released or answer.head)
+    if how is Change.CORRECT and _meaning(draft.said) != _meaning(stood.said):
+        raise Invalid("Codes, agreement or malignancy differ, so the meaning does. Choose an amendment.", field="how")
     signing = gather(
         session,
         answer,
@@ -133,18 +135,31 @@ def change(
     return version
 
 
+def _meaning(content: AnswerContent) -> tuple[object, ...]:
+    """What a correction leaves alone: a slip of the pen is in words."""
+    return content.codes, content.agreement, content.discrepancy, content.says_malignant
+
+
 def name_amender(session: Session, answer: Answer, assignment_id: uuid.UUID, *, by: Actor, now: datetime) -> None:
     """The head names who may change a signed answer, where its author is away.
 
     Raises:
         NotPermitted: the actor is not head of the department that answered.
-        Invalid: the assignment is not of the same care provider.
+        Conflict: the answer is not signed.
+        Invalid: the assignment is not of the same care unit.
     """
     request = find_request(session, answer.request_id, by=by)
     _require_head_of_department(answer, request, by=by, now=now)
-    named = session.get(Assignment, assignment_id)
-    if named is None or named.care_provider_id != answer.care_provider_id:
-        raise Invalid("Name an assignment of your own care provider.", field="assignment_id")
+    if answer.status not in FINISHED:
+        raise Conflict("Only a signed answer is changed by somebody else. Give the request to another reader.")
+    find_colleague(
+        session,
+        assignment_id,
+        provider_id=request.performer_provider_id,
+        unit_id=request.performer_unit_id,
+        field="assignment_id",
+        now=now,
+    )
     admit_to(session, answer, request, Intent.READ, by=by, now=now)
     answer.amender_assignment_id = assignment_id
     session.flush()

@@ -20,7 +20,7 @@ from cases.access.notifications import notify
 from cases.access.permissions import Role
 from cases.database import Base
 from cases.sharing import requests
-from cases.sharing.answers.reading import describe_case, has_role
+from cases.sharing.answers.reading import describe_case, has_role, require_told
 from cases.sharing.answers.register import find_standing
 from cases.sharing.requests import ANSWERED, TAKEN, ShareRequest, Side, side_of
 
@@ -115,7 +115,13 @@ def give(session: Session, request: ShareRequest, told: Telling, *, by: Actor, n
 
 
 def list_oral_reports(session: Session, request: ShareRequest, *, by: Actor, now: datetime) -> Sequence[OralReport]:
-    """Everything that was said about a request, the first first; logged. Raises Refused."""
+    """Everything that was said about a request, the first first; logged.
+
+    Raises:
+        NotThere: nothing of the request is for the actor.
+        Refused: the gate said no.
+    """
+    require_told(session, request, by=by, now=now)
     resource = describe_case(session, request, by=by, now=now)
     decision = admit(session, resource, Intent.READ, by=by, now=now)
     audit.record(

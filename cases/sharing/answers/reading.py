@@ -18,14 +18,24 @@ from cases.access.permissions import Role
 from cases.database import new_id, platform
 from cases.records.pathology_case import PathologyCase
 from cases.sharing import requests
-from cases.sharing.answers.answer import Answer, AnswerReading, AnswerStatus, AnswerVersion, Stage, Visibility
+from cases.sharing.answers.answer import (
+    Answer,
+    AnswerKind,
+    AnswerReading,
+    AnswerStatus,
+    AnswerVersion,
+    Stage,
+    Visibility,
+)
 from cases.sharing.answers.register import find_version, list_answers
-from cases.sharing.requests import ShareRequest, Side, find_request, side_of
-from cases.sharing.requests.parties import holds_role
+from cases.sharing.requests import ReasonCode, RequestStatus, ShareRequest, Side, find_request, side_of
+from cases.sharing.requests.parties import holds_role, is_party
 from cases.sharing.resources import describe_cases
 
 AT_WORK = frozenset({Role.PAT, Role.RES, Role.COO, Role.HEAD})
 """Roles whose work a department's own answers are."""
+ACKNOWLEDGED = frozenset({RequestStatus.ACKNOWLEDGED, RequestStatus.CLOSED})
+"""Who asked has taken note of the answer."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,27 @@ def is_for(answer: Answer, request: ShareRequest, *, by: Actor, now: datetime) -
     return own or shared or judges or has_role(by, Role.COO, request, now)
 
 
+def is_handed_on(answer: Answer, request: ShareRequest) -> bool:
+    """Whether a clinician may read an answer, where the gate opens its case: see `cases.sharing.my_referrals`."""
+    return answer.released is not None and (
+        answer.kind is AnswerKind.PRIMARY_REPORT
+        or request.reason_code is ReasonCode.CLINICIAN_ORDER
+        or request.status in ACKNOWLEDGED
+    )
+
+
+def require_told(session: Session, request: ShareRequest, *, by: Actor, now: datetime) -> None:
+    """Let only those see what belongs to a request who are a party of it, or whom an answer to it was handed on to.
+
+    Raises:
+        NotThere: it is between the laboratories, so far.
+    """
+    if not is_party(request, by=by, now=now) and not any(
+        is_handed_on(answer, request) for answer in list_answers(session, request)
+    ):
+        raise NotThere("There is no such request.")
+
+
 def open_answer(session: Session, answer: Answer, *, number: int | None = None, by: Actor, now: datetime) -> Reading:
     """Open an answer to read it: logged, and noted as read where it is signed.
 
@@ -120,7 +151,10 @@ def open_answer(session: Session, answer: Answer, *, number: int | None = None, 
     if number is None:
         number = answer.head if is_for(answer, request, by=by, now=now) else answer.released
     version = find_version(session, answer, number) if number else None
-    if version is None or not (version.released_at or is_for(answer, request, by=by, now=now)):
+    if version is None or not (
+        (version.released_at and _is_released_to(answer, request, by=by, now=now))
+        or is_for(answer, request, by=by, now=now)
+    ):
         raise NotThere("There is no such answer.")
     decision = admit_to(session, answer, request, Intent.READ, by=by, now=now)
     if version.stage is not Stage.DRAFT:
@@ -130,11 +164,17 @@ def open_answer(session: Session, answer: Answer, *, number: int | None = None, 
 
 
 def open_list(session: Session, request: ShareRequest, *, by: Actor, now: datetime) -> list[Answer]:
-    """The answers to a request that somebody may know of, the oldest first; logged. Raises Refused."""
+    """The answers to a request that somebody may know of, the oldest first; logged.
+
+    Raises:
+        NotThere: nothing of the request is for the actor.
+        Refused: the gate said no.
+    """
+    require_told(session, request, by=by, now=now)
     known = [
         answer
         for answer in list_answers(session, request)
-        if answer.released is not None or is_for(answer, request, by=by, now=now)
+        if _is_released_to(answer, request, by=by, now=now) or is_for(answer, request, by=by, now=now)
     ]
     if not known:
         admit(session, describe_case(session, request, by=by, now=now), Intent.READ, by=by, now=now)
@@ -153,7 +193,7 @@ def admit_to_versions(session: Session, answer: Answer, *, by: Actor, now: datet
     """
     request = find_request(session, answer.request_id, by=by)
     drafts_too = is_for(answer, request, by=by, now=now)
-    if answer.released is None and not drafts_too:
+    if not drafts_too and not _is_released_to(answer, request, by=by, now=now):
         raise NotThere("There is no such answer.")
     decision = admit_to(session, answer, request, Intent.READ, by=by, now=now)
     write_down(session, Event.LIST_VIEWED, answer, request, by=by, decision=decision)
@@ -206,3 +246,8 @@ def note_reading(session: Session, version: AnswerVersion, *, by: Actor, now: da
         )
         .on_conflict_do_nothing()
     )
+
+
+def _is_released_to(answer: Answer, request: ShareRequest, *, by: Actor, now: datetime) -> bool:
+    """Whether there is something signed of an answer that is for somebody."""
+    return is_handed_on(answer, request) or (answer.released is not None and is_party(request, by=by, now=now))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cases.access.errors import NotThere
@@ -95,9 +95,12 @@ def list_answers(session: Session, request: ShareRequest) -> Sequence[Answer]:
 
 
 def has_draft(session: Session, request: ShareRequest, *, assignment_id: uuid.UUID) -> bool:
-    """Whether somebody has saved a draft: from then on a blind reader is shown the working diagnosis."""
+    """Whether somebody has written something: from then on a blind reader is shown the working diagnosis."""
     written = select(AnswerVersion.id).where(
-        AnswerVersion.request_id == request.id, AnswerVersion.author_assignment_id == assignment_id
+        AnswerVersion.request_id == request.id,
+        AnswerVersion.author_assignment_id == assignment_id,
+        # An editor that saves by itself, before anything was written, is no draft.
+        or_(AnswerVersion.content.has_key("statement"), AnswerVersion.content.has_key("diagnosis")),
     )
     return session.scalar(written.limit(1)) is not None
 

@@ -46,7 +46,7 @@ def write_signed(session: Session, signing: Signing, stage: Stage, *, by: Actor,
         session,
         signing.content.annotations,
         case_id=answer.case_id,
-        who=find_onlooker(session, answer.case_id, by=by),
+        who=find_onlooker(session, answer.case_id, by=by, now=now),
     )
     findings = find_out(signing.content, signing.material, mode=signing.mode, cited=cited)
     version = add_version(

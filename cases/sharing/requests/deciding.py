@@ -16,12 +16,14 @@ from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.grants import RoleGrant
 from cases.access.people import Assignment
 from cases.access.permissions import PERMITS, Permission, Role
+from cases.database import platform
+from cases.records.pathology_case import OPEN, PathologyCase
 from cases.sharing.competences import find_competence
 from cases.sharing.requests import parties, tasks
 from cases.sharing.requests.advancing import advance
 from cases.sharing.requests.conflicts import is_conflicted
 from cases.sharing.requests.request import ShareRequest, Side, TaskRole
-from cases.sharing.service_descriptions import ServiceDescription
+from cases.sharing.service_descriptions import RequestType, ServiceDescription
 from cases.sharing.working_time import STOCKHOLM
 
 ROLES: Mapping[TaskRole, frozenset[Role]] = {
@@ -65,9 +67,12 @@ def accept(
         NotPermitted: it is for others.
         IllegalMove: it is not offered any more; somebody else may have been first.
         Invalid: the own number is missing.
-        Conflict: the week's agreed number is reached, which only a head exceeds; or as `assign`.
+        Conflict: the owner has ended the case; the week's agreed number is reached, which only a head exceeds; or as
+            `assign`.
     """
     parties.require_side(session, request, Side.PERFORMER, Permission.ACCEPT_REQUEST, by=by, now=now)
+    if request.type is RequestType.WORKLOAD_TRANSFER:
+        _require_open_case(session, request)
     advance(session, request, "accept", by=by, now=now)
     service = session.get_one(ServiceDescription, request.service_description_id)
     if receiver_accession:
@@ -229,6 +234,14 @@ def _require_assigner(
     gives = parties.holds_role(by, request.performer_department_id, Role.HEAD, Role.COO, now=now)
     if not gives and assignment_id != by.assignment_id:
         raise NotPermitted("Pathologists take on what they read themselves; heads and coordinators give it to others.")
+
+
+def _require_open_case(session: Session, request: ShareRequest) -> None:
+    """There is something left to sign out: the owner's laboratory may have ended the case since it was offered."""
+    with platform(session):
+        status = session.scalar(select(PathologyCase.status).where(PathologyCase.id == request.case_id))
+    if status not in OPEN:
+        raise Conflict("The owner has ended this case meanwhile, so there is nothing to take over. Decline it.")
 
 
 def _require_capacity(session: Session, service: ServiceDescription, *, now: datetime) -> None:

@@ -121,6 +121,8 @@ def extend(
     )
     made.state = DisclosureState.ACTIVE if _is_open(request) else DisclosureState.SUSPENDED
     session.flush()
+    if made.state is DisclosureState.ACTIVE:
+        _let_in(session, request, made.valid_to)
     _record(session, Event.DISCLOSURE_EXTENDED, request, made, by=by)
     tell_extended(session, request)
 

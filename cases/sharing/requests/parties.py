@@ -15,6 +15,9 @@ from cases.access.people import Assignment
 from cases.access.permissions import PERMITS, Permission, Role
 from cases.sharing.requests.request import ShareRequest, Side, side_of
 
+LABORATORY = PERMITS[Permission.READ_RECORD] - {Role.CLN, Role.MDT}
+"""Roles of those who work with requests; clinicians and conferences read what came of them."""
+
 
 def require_side(
     session: Session, request: ShareRequest, side: Side, permission: Permission, *, by: Actor, now: datetime
@@ -36,6 +39,22 @@ def require_side(
     if not may_for(session, department_id, permission, by=by, now=now):
         roles = ", ".join(sorted(PERMITS[permission]))
         raise NotPermitted(f"This is for that department's {roles}, or who has it delegated from their head.")
+
+
+def is_party(request: ShareRequest, *, by: Actor, now: datetime) -> bool:
+    """Whether what the two sides tell each other is for somebody: they are named in it, or work in the laboratory.
+
+    At the owner's that is the laboratory of the care unit that asked. At the performer's the gate knows the units.
+    """
+    if by.assignment_id in (
+        request.requester_assignment_id,
+        request.watcher_assignment_id,
+        request.stand_in_assignment_id,
+    ):
+        return True
+    if by.provider_id == request.care_provider_id and by.unit_id != request.unit_id:
+        return False
+    return not by.roles(now).isdisjoint(LABORATORY)
 
 
 def may_for(session: Session, department_id: uuid.UUID, permission: Permission, *, by: Actor, now: datetime) -> bool:

@@ -107,7 +107,7 @@ def place(session: Session, request: ShareRequest, order: Order, *, by: Actor, n
     )
     session.add(row)
     session.flush()
-    if target is not None:
+    if target is not None and order.kind in NEW_GLASS:
         _expect_glass(session, row, *target, by=by)
     write_down(session, request, row, "place", Event.WORKORDER_PLACED, before=None, by=by, now=now)
     lead_times.stamp(session, request.case_id, Point.ANCILLARY_ORDERED, now)

@@ -124,10 +124,15 @@ def find_cases(
             decision=decision,
             resource=resources[case.id],
             lid=case.lid if decision.allow or _may_know_of(case, decision, by) else None,
-            patient=patients[case.patient_id] if decision.allow else None,
+            patient=patients[case.patient_id] if decision.allow and _may_be_named(resources[case.id], by) else None,
             specimens=tuple(specimens.get(case.id, ())),
         )
     return lines
+
+
+def _may_be_named(resource: Resource, by: Actor) -> bool:
+    """Who a patient is; a protected identity is told to nobody outside the owner. Source: domain rules, L25."""
+    return not resource.protected or resource.provider_id == by.provider_id
 
 
 def _may_know_of(case: PathologyCase, decision: Decision, by: Actor) -> bool:
