@@ -68,6 +68,7 @@ ACROSS_PROVIDERS = {
     "cases/sharing/referrers.py",  # who sent a referral, wherever they work
     "cases/sharing/requests/advancing.py",  # the case of a request, which its performer may see no longer
     "cases/sharing/requests/conflicts.py",  # who took part in a diagnosis that is to be judged
+    "cases/sharing/requests/deciding.py",  # whether a case that is to be taken over is still open
     "cases/sharing/requests/disclosures.py",  # letting the performer into the case, and out again
     "cases/sharing/requests/drafting.py",  # short ids that nobody has
     "cases/sharing/requests/holds.py",  # what stands against a request on either side

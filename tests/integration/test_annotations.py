@@ -86,7 +86,7 @@ def test_each_circle_sees_what_is_for_it(desk: Desk, kalmar: Place, linkoping: P
     private, unit, request, case, mdt = Visibility
     assert circles(author) == [private, unit, request, case, mdt]
     assert circles(colleague) == [unit, request, case, mdt]
-    assert circles(surgeon) == [request, case, mdt]
+    assert circles(surgeon) == [case, mdt], "what laboratories ask each other is theirs"
     assert circles(reader) == [request, case, mdt]
     assert circles(other_clinic) == [case, mdt], "the request is another clinic's"
     assert circles(surgeon, links=frozenset({CareLink.CONFERENCE})) == [mdt]
