@@ -73,7 +73,7 @@ class RequestMachine(RuleBasedStateMachine):
         except IllegalMove as refused:
             after = self.partners.read(self.asked)
             assert (after.status, after.version) == (before.status, before.version)
-            if refused.allowed and str(refused).startswith("In the state"):
+            if refused.allowed and str(refused).startswith("The request is"):
                 assert list(refused.allowed) == find_allowed(after)
         except Rejected:
             assert self.partners.read(self.asked).version == before.version

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from makers import folder_for_everyone
@@ -59,7 +60,7 @@ def test_what_does_not_hold_is_found(partners: Partners, spoiling: str, said: st
     partners.bring(asked, "ASSIGNED")
     assert find(partners) == []
     for statement in spoiling.split("; "):
-        bound = {"request": asked.request_id} if ":request" in statement else {}
+        bound: dict[str, Any] = {"request": asked.request_id} if ":request" in statement else {}
         partners.world.database.query(statement, **bound)
     assert any(said in fault for fault in find(partners))
     partners.world.database.query(

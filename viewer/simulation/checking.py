@@ -29,9 +29,7 @@ def find_faults(session: Session, *, now: datetime) -> list[str]:
     with platform(session):
         requests = session.scalars(select(ShareRequest).order_by(ShareRequest.id)).all()
         events: dict[uuid.UUID, list[StateEvent]] = defaultdict(list)
-        for event in session.scalars(
-            select(StateEvent).where(StateEvent.entity == "request").order_by(StateEvent.at, StateEvent.id)
-        ):
+        for event in session.scalars(select(StateEvent).where(StateEvent.entity == "request").order_by(StateEvent.id)):
             events[event.entity_id].append(event)
         return [
             *(fault for one in requests for fault in _check_moves(one, events[one.id], now=now)),

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
-from cases.access.errors import IllegalMove, NotPermitted, Stale
+from cases.access.errors import NotPermitted, Stale
 from cases.sharing.answers.answer import (
     MOVES,
     Answer,
@@ -18,7 +18,7 @@ from cases.sharing.answers.answer import (
 from cases.sharing.answers.register import find_answer, find_version, lock_answer
 from cases.sharing.moves import find_move, write_event
 from cases.sharing.requests import ShareRequest, lock_request
-from cases.sharing.requests.advancing import find_allowed
+from cases.sharing.requests.advancing import require
 
 AT_HOME = frozenset({"begin", "sign_for_countersign", "send_back"})
 """Moves that are the performer's own affair: the owner is not told what a countersigner thinks of a draft."""
@@ -35,11 +35,7 @@ def lock(session: Session, answer_id: uuid.UUID, *, by: Actor) -> tuple[ShareReq
 
 def find_request_move(request: ShareRequest, event: str) -> None:
     """Raise IllegalMove where a request does not lead there, before anything is asked that takes longer."""
-    allowed = find_allowed(request)
-    if event not in allowed:
-        possible = f"Possible now: {', '.join(allowed)}." if allowed else "Nothing more can be done with it."
-        sentence = f"The request is {request.status}, where nobody can {event.replace('_', ' ')}. {possible}"
-        raise IllegalMove(sentence, allowed=allowed)
+    require(request, event)
 
 
 def require_head(session: Session, answer: Answer, number: int) -> AnswerVersion:

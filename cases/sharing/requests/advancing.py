@@ -13,7 +13,7 @@ from cases.access.audit import Event
 from cases.access.errors import IllegalMove
 from cases.database import platform
 from cases.records.pathology_case import PathologyCase
-from cases.sharing.moves import Move, find_move, write_event
+from cases.sharing.moves import Move, write_event
 from cases.sharing.requests import disclosures, notices, signout, tasks
 from cases.sharing.requests.moves import MOVES
 from cases.sharing.requests.request import STOPPED, RequestStatus, ShareRequest, subject_of
@@ -98,7 +98,7 @@ def advance(
     Raises:
         IllegalMove: its state does not lead there; it carries what is possible.
     """
-    move = _find(request, event)
+    move = require(request, event)
     before = request.status
     after = move.target or (request.held_from if event == "resolve" else None) or before
     if after is not before:
@@ -142,17 +142,22 @@ def advance(
     session.flush()
 
 
-def _find(request: ShareRequest, event: str) -> Move[RequestStatus]:
-    """The row of the table; a held request goes only where it could have gone before, or on."""
-    move = find_move(MOVES, event, request.status)
-    if not _leads(move, request):
-        allowed = find_allowed(request)
-        raise IllegalMove(
-            f"The request is held and was {request.stage}, where nobody can {event.replace('_', ' ')}. Possible now: "
-            f"{', '.join(allowed)}.",
-            allowed=allowed,
-        )
-    return move
+def require(request: ShareRequest, event: str) -> Move[RequestStatus]:
+    """The row of the table for an event; a held request goes only where it could have gone before, or on.
+
+    Raises:
+        IllegalMove: the request does not lead there; it carries the events that are possible.
+    """
+    for move in MOVES:
+        if move.event == event and _leads(move, request):
+            return move
+    allowed = find_allowed(request)
+    possible = f"Possible now: {', '.join(allowed)}." if allowed else "Nothing more can be done with it."
+    held = f" and was {request.held_from}" if request.held_from else ""
+    raise IllegalMove(
+        f"The request is {request.status}{held}, where nobody can {event.replace('_', ' ')}. {possible}",
+        allowed=allowed,
+    )
 
 
 def _leads(move: Move[RequestStatus], request: ShareRequest) -> bool:
