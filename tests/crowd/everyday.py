@@ -67,7 +67,10 @@ JOIN patient_identifier AS number ON number.patient_id = active_choice.patient_i
 JOIN patient_identifier AS other ON other.extension_hmac = number.extension_hmac AND other.id <> number.id
 JOIN pathology_case AS far_case ON far_case.id = record_grant.case_id AND far_case.patient_id = other.patient_id
 JOIN LATERAL (SELECT id FROM slide_image WHERE case_id = far_case.id LIMIT 1) AS far ON true
-WHERE signed_in.ended_at IS NULL
+WHERE signed_in.ended_at IS NULL AND NOT EXISTS (
+    SELECT FROM disclosure
+    WHERE disclosure.case_id = far_case.id AND disclosure.to_provider_id = assignment.care_provider_id
+)
 """
 
 
