@@ -30,7 +30,7 @@ RUN pip uninstall --yes --quiet --root-user-action ignore setuptools wheel pip \
     && groupadd --gid 10001 samsyn \
     && useradd --uid 10001 --gid samsyn --no-create-home --shell /usr/sbin/nologin samsyn \
     && install --directory --owner samsyn --group samsyn --mode 0750 /data \
-    && install --directory --owner samsyn --group samsyn --mode 0700 /keys /anchors
+    && install --directory --owner samsyn --group samsyn --mode 0700 /keys /anchors /answers
 COPY --from=wheel /opt/samsyn /opt/samsyn
 ENV PATH=/opt/samsyn/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001:10001

@@ -6,7 +6,7 @@ DATA ?= data
 BIN = .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check fix corpus bench faults fuzz pictures wheel clean types lock
+.PHONY: help setup demo test check fix corpus bench faults fuzz races pictures wheel clean types lock
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,10 @@ bench: setup .venv/peers .venv/chromium  ## measure against the peers, side by s
 
 faults: setup  ## kill everything at random while slides come in and are viewed; ARGS="--rounds 100 --seed 5"
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+races: setup  ## let two people act at once, a thousand times; ROUNDS=100 of each race
+	$(BIN)/python -m pytest -q tests/integration/test_request_races.py tests/integration/test_answer_races.py \
+		--rounds $(or $(ROUNDS),100)
 
 fuzz: setup  ## try thousands of broken slides; ARGS="--seed 5 --count 100 --save /folder"
 	PYTHONPATH=tests $(BIN)/python -m fuzzing $(ARGS)

@@ -59,8 +59,11 @@ class Versioned:
         return {"version_id_col": cls.version}
 
 
-PATIENCE = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c statement_timeout=15s"}
-"""A database that is cut off is given up within seconds, so that who waits for it can try again. libpq's names."""
+PATIENCE = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c statement_timeout=15s -c jit=off"}
+"""A database that is cut off is given up within seconds, so that who waits for it can try again. libpq's names.
+
+Compiling a statement (jit) takes longer than any of ours runs.
+"""
 
 
 def connect(url: str, *, connections: int = 10) -> Engine:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from cases.access.audit import Event, Subject, link, record
-from cases.access.log_anchors import anchor, read_anchors, read_heads
-from cases.access.log_chain import Report, verify
+from cases.access.log.anchors import anchor, read_anchors, read_heads
+from cases.access.log.chain import Report, verify
 from cases.database import sessions
 
 ONE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)

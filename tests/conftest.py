@@ -20,6 +20,16 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=6, help="how often each race between two people is run")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A race runs as often as is asked for; who wins is different every time."""
+    if "round_" in metafunc.fixturenames:
+        metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Path]:
     """The data folder of this run's PostgreSQL."""

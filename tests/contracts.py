@@ -102,33 +102,35 @@ def make_service(
     subspecialties: Iterable[Subspecialty] = (),
     since: datetime | None = None,
     until: datetime | None = None,
+    **terms: object,
 ) -> ServiceDescription:
     """A service of a department, proposed and accepted when it began; party a is the customer unless told."""
     customer_id = customer_id or agreement.party_a
     since = since or agreement.valid_from
-    described = ServiceDescription(
-        agreement_id=agreement.id,
-        customer_id=customer_id,
-        performer_id=department.care_provider_id,
-        performer_department_id=department.id,
-        request_type=request_type,
-        subspecialties=list(subspecialties),
-        legal_model="DISCLOSURE",
-        responsibility_model="INDEPENDENT",
-        accept_minutes={Urgency.ROUTINE: 1440},
-        answer_minutes={Urgency.ROUTINE: 10080},
-        requires_receiver_accession=False,
-        countersign_rule="NONE",
-        cancer_notification_by="OWNER",
-        allow_download=False,
-        disclosure_ttl_days=90,
-        post_answer_view_days=30,
-        valid_from=since,
-        valid_to=until,
-        proposed_by=customer_id,
-        accepted_by=new_id(),
-        accepted_at=since,
-    )
+    columns: dict[str, object] = {
+        "agreement_id": agreement.id,
+        "customer_id": customer_id,
+        "performer_id": department.care_provider_id,
+        "performer_department_id": department.id,
+        "request_type": request_type,
+        "subspecialties": list(subspecialties),
+        "legal_model": "DISCLOSURE",
+        "responsibility_model": "INDEPENDENT",
+        "accept_minutes": {Urgency.ROUTINE: 1440},
+        "answer_minutes": {Urgency.ROUTINE: 10080},
+        "requires_receiver_accession": False,
+        "countersign_rule": "NONE",
+        "cancer_notification_by": "OWNER",
+        "allow_download": False,
+        "disclosure_ttl_days": 90,
+        "post_answer_view_days": 30,
+        "valid_from": since,
+        "valid_to": until,
+        "proposed_by": customer_id,
+        "accepted_by": new_id(),
+        "accepted_at": since,
+    }
+    described = ServiceDescription(**{**columns, **terms})
     session.add(described)
     session.flush()
     return described

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import contracts
+from furnished_sharing import furnish_sharing
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from world import Place, Somebody, World
 
-from cases.access import absences, grants, log_extracts, log_review
+from cases.access import absences, grants
 from cases.access.absences import AbsenceKind
 from cases.access.actors import Actor
 from cases.access.agreements import AgreementType
@@ -25,8 +26,9 @@ from cases.access.audit import AuditEvent
 from cases.access.blocks import BlockType, lifts, register_block
 from cases.access.consents import AssertionType, ConsentForm, ConsentScope, register_consent
 from cases.access.identifiers import Identifier
-from cases.access.log_review import LogReviewFinding
-from cases.access.log_sampling import Reason
+from cases.access.log.extracts import request_extract
+from cases.access.log.review import LogReviewFinding, plan_review
+from cases.access.log.sampling import Reason
 from cases.access.patients import Patient, PatientIdentifier
 from cases.access.people import Assignment
 from cases.access.permissions import UNGRANTED, Permission, Role
@@ -147,7 +149,7 @@ def furnish(place: Place, *, performer: Place, make_slide: MakeSlide | None = No
         }
 
     def reviews(session: Session, actor: Actor) -> Mapping[str, uuid.UUID]:
-        review = log_review.plan_review(session, now.date() - 40 * DAY, by=actor, now=now)
+        review = plan_review(session, now.date() - 40 * DAY, by=actor, now=now)
         finding = LogReviewFinding(
             care_provider_id=actor.provider_id,
             review_id=review.id,
@@ -161,7 +163,7 @@ def furnish(place: Place, *, performer: Place, make_slide: MakeSlide | None = No
             last_at=now,
         )
         session.add(finding)
-        extract = log_extracts.request_extract(session, patient_id, since=now - DAY, until=now, by=actor)
+        extract = request_extract(session, patient_id, since=now - DAY, until=now, by=actor)
         session.flush()
         entry = session.scalars(select(AuditEvent.id).where(AuditEvent.care_provider_id == actor.provider_id)).first()
         assert entry is not None
@@ -179,6 +181,7 @@ def furnish(place: Place, *, performer: Place, make_slide: MakeSlide | None = No
             "performer_id": performer.provider.id,
             "performer_department_id": performer.department.id,
         }
+    ids |= furnish_sharing(place, people, case, slide_id, performer=performer)
     for somebody in people.values():
         _ = somebody.token or somebody.sign_in()
     return Furnished(

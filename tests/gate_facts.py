@@ -73,6 +73,7 @@ def own(**facts: Any) -> Resource:
             patient_id=uuid.UUID(int=302),
             provider_id=KALMAR,
             unit_id=KALMAR_PATHOLOGY,
+            owner_active=True,
             connections=(ALWAYS,),
             processings=(ALWAYS,),
             availability=Availability.READY,

@@ -247,7 +247,7 @@ class Product:
                 return httpx2.get(f"{web.address}/readyz", trust_env=False).status_code == 200
             return False
 
-        wait_for(ready, within_s=40, every_s=0.1)
+        wait_for(ready, within_s=90, every_s=0.1)
         return web
 
     def processes(self) -> list[int]:

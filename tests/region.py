@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
-from makers import wait_for, write_copy
+from makers import wait_for, write_copy, write_good_slide
 from product import Product, Web
 from sqlalchemy.orm import Session
 from world import Place, Somebody, World
@@ -64,6 +64,16 @@ class Region:
         cookies = {"samsyn_session": token}
         with httpx2.Client(base_url=self.webs[web].address, timeout=15, trust_env=False, cookies=cookies) as client:
             yield client
+
+
+@contextmanager
+def make_region(product: Product) -> Iterator[Region]:
+    """Kalmar and Linköping in a product with the pilot."""
+    with World(product.database) as world:
+        webs = product.start_web(), product.start_web()
+        original = write_good_slide(product.data / "original.tif", width=1300, height=900)
+        kalmar, linkoping = world.provider("Region Kalmar län"), world.provider("Region Östergötland")
+        yield Region(world, product, webs, kalmar, linkoping, original, iter(range(1, 1000)))
 
 
 def open_slide(client: httpx2.Client, slide_id: uuid.UUID) -> httpx2.Response:

@@ -29,24 +29,41 @@ from viewer import problems
 from viewer.api import (
     absences,
     agreements,
+    answer_follow_up,
+    answer_signing,
+    answers,
+    attachments,
     blocks,
+    case_lists,
     cases,
     checklists,
     competences,
     consents,
+    destinations,
     events,
     health,
+    image_files,
     log,
+    messages,
+    my_referrals,
+    notifications,
     organisations,
     patients,
     people,
     relations,
+    reports,
+    request_moves,
+    requests,
     roles,
     service_descriptions,
     session,
     slides,
+    specimens,
     viewings,
+    work_orders,
+    worklists,
 )
+from viewer.api import annotations as drawn
 from viewer.bodies import BodyLimit
 from viewer.dependencies import cookie_name, require_same_origin
 from viewer.description import DescribedAPI
@@ -80,9 +97,32 @@ ROUTERS = (
     relations.router,
     slides.router,
     viewings.router,
+    drawn.router,
+    drawn.slides_router,
+    attachments.router,
+    attachments.cases_router,
+    answers.requests_router,
+    answers.router,
+    answer_signing.router,
+    answer_follow_up.requests_router,
+    answer_follow_up.router,
+    answer_follow_up.rules_router,
     cases.router,
+    requests.router,
+    requests.cases_router,
+    request_moves.router,
+    case_lists.router,
+    specimens.router,
+    worklists.router,
+    my_referrals.router,
+    reports.router,
+    image_files.router,
+    destinations.router,
     log.router,
     events.router,
+    messages.router,
+    work_orders.router,
+    notifications.router,
     cases.patients_router,
 )
 """The API, noun by noun."""
@@ -135,7 +175,7 @@ def create_app(settings: ViewerSettings) -> FastAPI:
     app.state.settings, app.state.storage, app.state.sessions = settings, storage, make
     app.state.events = SlideEvents(settings.database_url)
     app.state.stopping = asyncio.Event()
-    app.state.live_viewings = live
+    app.state.live_viewings, app.state.sandbox = live, sandbox
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

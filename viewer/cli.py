@@ -257,6 +257,40 @@ def doctor(
 
 
 @app.command()
+def simulate(
+    count: Annotated[int, typer.Option("--cases", min=1, max=1000, help="How many cases.")] = 50,
+    data: Annotated[Path, typer.Option("--data", envvar="SAMSYN_DATA", help="A new folder.")] = _DATA,
+    seed: Annotated[int | None, typer.Option(help="The same number plays the same.")] = None,
+) -> None:
+    """Fill a new installation with the pilot's cases: twelve weeks of requests and answers in a few minutes.
+
+    With the real rules and drawn slides; at the end everything is looked at once more. Never for real patients.
+    """
+    import random
+
+    from viewer.embedded import EmbeddedError
+    from viewer.simulation.filling import fill
+
+    data = data.resolve()
+    if os.environ.get("SAMSYN_ENV") == "production" or "SAMSYN_DATABASE_URL" in os.environ:
+        console.print("[red]A simulation brings its own database, and is never for production.[/] Nothing was done.")
+        raise typer.Exit(2)
+    if data.exists() and any(data.iterdir()):
+        console.print(f"[red]{data} is not empty.[/] Name a new folder with --data; what is kept is not touched.")
+        raise typer.Exit(2)
+    try:
+        faults = fill(console, data, count, seed=random.randrange(1 << 30) if seed is None else seed)  # noqa: S311
+    except EmbeddedError as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from error
+    for fault in faults:
+        console.print(f"[red]Fault:[/] {fault}")
+    if faults:
+        raise typer.Exit(1)
+    console.print(f"Everything holds. To look at it: samsyn up --demo --data {data}")
+
+
+@app.command()
 def migrate(
     url: Annotated[str, typer.Option("--owner-url", envvar="SAMSYN_OWNER_DATABASE_URL", help="As samsyn_owner.")],
 ) -> None:
@@ -336,7 +370,8 @@ def schedule() -> None:
     _require_safe_role(settings.database_url)
     make = sessions(connect(settings.database_url, connections=1))
     storage = Storage(settings.data)
-    Sweeper(create_app(settings), make, storage, anchors=settings.anchor_folder).keep_sweeping()
+    app = create_app(settings)
+    Sweeper(app, make, storage, anchors=settings.anchor_folder, clamd=settings.clamd).keep_sweeping()
 
 
 @app.command()

@@ -17,9 +17,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases.access.audit import Event, record
-from cases.access.log_anchors import FILE, AnchorsDamaged, anchor, read_anchors, read_heads
-from cases.access.log_chain import verify as verify_chains
-from cases.access.log_entries import PLATFORM
+from cases.access.log.anchors import FILE, AnchorsDamaged, anchor, read_anchors, read_heads
+from cases.access.log.chain import verify as verify_chains
+from cases.access.log.entries import PLATFORM
 from cases.access.organisations import CareProvider
 from cases.database import connect, sessions
 from cases.transaction import transaction

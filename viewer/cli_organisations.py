@@ -15,6 +15,7 @@ from rich.table import Table
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from cases.access import people
 from cases.access.actors import Purpose
 from cases.access.errors import Invalid, NotThere
 from cases.access.grants import RoleGrant, find_analysis, grant_role, register_analysis
@@ -168,6 +169,40 @@ def add_person(
         _grant(session, assignment, role, decided_by=decided_by, decided=decided, now=now)
         console.print(f"Person {who.id}", soft_wrap=True)
     console.print("The roles hold. Next: samsyn accounts create LOGIN --person and this id")
+
+
+@app.command()
+def change_person(
+    person: Annotated[uuid.UUID, typer.Argument(help="Whose id, as the log and the directory show it.")],
+    given_name: Annotated[str | None, typer.Option()] = None,
+    family_name: Annotated[str | None, typer.Option()] = None,
+    title: Annotated[str | None, typer.Option()] = None,
+    licence: Annotated[str | None, typer.Option(help="Number of the licence to practise.")] = None,
+    profession: Annotated[list[str] | None, typer.Option(help="Of the licence, as HSA words it.")] = None,
+    protected: Annotated[bool | None, typer.Option(help="Whether the name is protected.")] = None,
+    data: DataFolder = DATA,
+) -> None:
+    """Change what is known of somebody who works for several care providers: no single one of them may.
+
+    Look it up first where all of them would: in HSA, and the licence with Socialstyrelsen.
+    """
+    wished = {
+        "given_name": given_name,
+        "family_name": family_name,
+        "title": title,
+        "license_number": licence,
+        "license_professions": profession,
+        "protected": protected,
+    }
+    fields = {name: value for name, value in wished.items() if value is not None}
+    with opened(data) as session:
+        if not fields:
+            raise Invalid("Say what is to be different; nothing was changed. Add --help to see what can be.")
+        who = session.get(Person, person)
+        if who is None:
+            raise NotThere(f"Samsyn knows no person {person}.")
+        people.change_person(session, who, by=None, **fields)
+    console.print(f"Changed: {', '.join(sorted(fields))}.")
 
 
 @app.command()

@@ -16,7 +16,8 @@ from cases.access.actors import Actor
 from cases.access.audit import Event, Outcome
 from cases.access.errors import NotPermitted, Stale
 from cases.access.gate import Code, Decision, Intent, Refused
-from cases.access.permissions import CARE, PERMITS, Permission
+from cases.access.grants import delegated
+from cases.access.permissions import CARE, DELEGABLE, PERMITS, Permission
 from cases.access.sessions import Found, find_actor
 from cases.database import act_for
 from cases.transaction import transaction
@@ -104,6 +105,8 @@ def permit(*permissions: Permission, active: bool = True) -> Callable[..., Actor
         actor = find_session(request, database, now=now, active=active).require_actor()
         act_for(database, actor.provider_id)
         held = {permission for permission in permissions if actor.may(permission, now)}
+        if not held and not DELEGABLE.isdisjoint(permissions):
+            held = set(permissions) & delegated(database, actor.assignment_id, now=now)
         if permissions and not held:
             _log_refusal(database, actor, Code.D04, permissions)
             roles = sorted({role for permission in permissions for role in PERMITS[permission]})

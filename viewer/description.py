@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from viewer import dependencies
+from viewer import dependencies, idempotency
 from viewer.api import events
 from viewer.api.session import asking
 from viewer.problems import MEDIA_TYPE, Problem
@@ -32,7 +32,7 @@ MEANINGS: dict[HTTPStatus, str] = {
     HTTPStatus.PRECONDITION_FAILED: "Somebody changed it since it was read.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than what is accepted.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "What was sent does not have the form described here, or breaks a rule.",
-    HTTPStatus.PRECONDITION_REQUIRED: "The change does not say which version it is a change of.",
+    HTTPStatus.PRECONDITION_REQUIRED: "The change does not say which version it is a change of, or has no key.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many attempts; Retry-After says when to try again, in seconds.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer, or too many sign in at once. Try again.",
 }
@@ -52,7 +52,8 @@ class DescribedAPI(FastAPI):
             description = super().openapi()
             components = description["components"]
             components["responses"] = {_name(status): _describe(status) for status in MEANINGS}
-            components["schemas"]["Problem"] = Problem.model_json_schema()
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
             for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of 422, which nobody gets
                 components["schemas"].pop(unused, None)
             components["securitySchemes"] = {
@@ -87,7 +88,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, calls: set[obje
         found |= {HTTPStatus.UNPROCESSABLE_ENTITY}
     if "{" in path or sends:
         found |= {HTTPStatus.NOT_FOUND}
-    if dependencies.get_match in calls:
+    if calls & {dependencies.get_match, idempotency.get_repeat}:
         found |= {HTTPStatus.PRECONDITION_REQUIRED}
     for status in sorted(found):
         operation["responses"][str(status.value)] = {"$ref": f"#/components/responses/{_name(status)}"}

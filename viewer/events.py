@@ -1,7 +1,7 @@
-"""Server-sent events: every browser sees a slide change as it changes, if its person would find it in the list.
+"""Server-sent events: every browser sees its lists change as they change, if its person would find it in them.
 
-One connection per process listens to PostgreSQL, which rings with the id of every changed slide; each stream asks
-the gate for its own person.
+One connection per process listens to PostgreSQL, which rings with the id of everything that changed and whom it may
+concern; each stream asks the gate for its own person.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
 import psycopg
 import structlog
@@ -18,16 +20,39 @@ from sqlalchemy.engine import make_url
 GATHER = 0.1
 """Seconds for which changes are gathered, so that a burst of them is read once."""
 _WAITING = 1000
-"""Events kept for a browser that does not read; one that falls further behind must fetch the list anew."""
+"""Bursts kept for a browser that does not read; one that falls further behind must fetch its lists anew."""
 
-Changes = frozenset[tuple[uuid.UUID, uuid.UUID | None]] | None
-"""Slides that changed, each with the care unit whose it is; None says that some may be missing."""
+
+class Kind(StrEnum):
+    """What changed; the database's channels have these names."""
+
+    SLIDE = "slide_image"
+    CASE = "pathology_case"
+    REQUEST = "share_request"
+    NOTIFICATION = "notification"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed.
+
+    Attributes:
+        concerns: care units, or of a notification one assignment, unit or care provider, whose people it may concern.
+    """
+
+    kind: Kind
+    id: uuid.UUID
+    concerns: frozenset[uuid.UUID]
+
+
+Changes = frozenset[Change] | None
+"""What changed; None says that some may be missing."""
 
 log = structlog.get_logger()
 
 
 class SlideEvents:
-    """Hands changed slides' ids, with their units', to whoever subscribes.
+    """Hands what changed to whoever subscribes.
 
     Args:
         database_url: to listen on.
@@ -39,7 +64,7 @@ class SlideEvents:
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Changes]]:
-        """A queue of changed slides' ids for the length of a `with` block; None says that some may be missing."""
+        """A queue of what changed for the length of a `with` block; None says that some may be missing."""
         queue: asyncio.Queue[Changes] = asyncio.Queue(_WAITING)
         self._subscribers.add(queue)
         try:
@@ -53,7 +78,8 @@ class SlideEvents:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-                    await connection.execute("LISTEN slide_image")
+                    for kind in Kind:
+                        await connection.execute(f"LISTEN {kind}".encode())
                     self._hand_out(None)
                     async for changes in _gather(connection):
                         self._hand_out(changes)
@@ -73,10 +99,15 @@ class SlideEvents:
 async def _gather(connection: psycopg.AsyncConnection[object]) -> AsyncIterator[Changes]:
     """Changes that were rung for, gathered over short spells."""
     while True:
-        rung: set[str] = set()
+        rung: set[tuple[str, str]] = set()
         async for notice in connection.notifies(timeout=None, stop_after=1):
-            rung.add(notice.payload)
+            rung.add((notice.channel, notice.payload))
         async for notice in connection.notifies(timeout=GATHER):
-            rung.add(notice.payload)
-        pairs = (payload.partition(" ") for payload in rung)
-        yield frozenset((uuid.UUID(slide), uuid.UUID(unit) if unit else None) for slide, _, unit in pairs)
+            rung.add((notice.channel, notice.payload))
+        yield frozenset(_read(channel, payload) for channel, payload in rung)
+
+
+def _read(channel: str, payload: str) -> Change:
+    """A ring: the id of what changed, then whom it may concern."""
+    first, *concerns = (uuid.UUID(part) for part in payload.split())
+    return Change(Kind(channel), first, frozenset(concerns))

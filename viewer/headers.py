@@ -31,6 +31,11 @@ NO_STORE = (b"cache-control", b"no-store")
 """On what the API says: patients' data have no place on a disk. What says otherwise itself is left as it is."""
 
 
+def caching(seconds: int) -> str:
+    """`Cache-Control` of a patient's pictures: how long a browser, and nobody else, may keep them; 0 for not at all."""
+    return f"private, max-age={seconds}" if seconds else "private, no-store"
+
+
 class SecurityHeaders:
     """Adds `HEADERS` to every answer of an application, and what only some answers need.
 

@@ -47,12 +47,14 @@ class Arrival:
     Attributes:
         unit: HSA-id of the care unit that owns it.
         lid: of the case there that it belongs to; without one only the laboratory sees it.
+        label: what the label of the glass says, where that is known.
     """
 
     files: SlideFiles
     unit: str
     lid: str | None = None
     caption: str | None = None
+    label: str | None = None
 
 
 class Ingest:
@@ -150,6 +152,7 @@ class Ingest:
                 caption=arrival.caption,
                 owner=owner,
                 case=case,
+                label=arrival.label,
             )
             if known is None:
                 _record_upload(session, slide, case)

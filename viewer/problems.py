@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import uuid
+from dataclasses import asdict
 from http import HTTPStatus
 
 import structlog
@@ -22,6 +24,7 @@ from cases.access.audit import LogUnavailable
 from cases.access.gate import Refused
 from cases.access.gate.codes import SENTENCES, Code
 from cases.access.sessions import AssignmentMissing, EnrolmentMissing, SessionLocked
+from cases.sharing.answers.guards import NotReady
 from slides.errors import DamagedFile, OutsideSlide
 from viewer.headers import HEADERS
 
@@ -45,6 +48,26 @@ class VersionMissing(Exception):
     """A change does not say which version it is a change of."""
 
 
+class KeyMissing(Exception):
+    """A change that must happen only once does not say which change it is."""
+
+
+class MissingPart(BaseModel):
+    """One thing that is missing before something can be done.
+
+    Attributes:
+        code: for programs and for translation.
+        detail: what is wanted, and what to do.
+        field: which part of what was sent it is about.
+        slide_ids: which slides it is about.
+    """
+
+    code: str
+    detail: str
+    field: str | None = None
+    slide_ids: list[uuid.UUID] = []
+
+
 class Problem(BaseModel):
     """What every error answer looks like.
 
@@ -53,6 +76,7 @@ class Problem(BaseModel):
         next_step: what a person can do about it.
         field: which part of what was sent is wrong.
         allowed: the moves that are possible now.
+        missing: everything that is missing before it can be done.
     """
 
     type: str = "about:blank"
@@ -63,6 +87,7 @@ class Problem(BaseModel):
     next_step: str | None = None
     field: str | None = None
     allowed: list[str] | None = None
+    missing: list[MissingPart] | None = None
 
 
 STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -76,10 +101,12 @@ STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     ForeignSite: (HTTPStatus.FORBIDDEN, "FOREIGN_SITE"),
     NotFound: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
     VersionMissing: (HTTPStatus.PRECONDITION_REQUIRED, "VERSION_MISSING"),
+    KeyMissing: (HTTPStatus.PRECONDITION_REQUIRED, "KEY_MISSING"),
     errors.NotThere: (HTTPStatus.NOT_FOUND, "NOT_FOUND"),
     errors.NotPermitted: (HTTPStatus.FORBIDDEN, "D04"),
     errors.Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID"),
     errors.IllegalMove: (HTTPStatus.CONFLICT, "ILLEGAL_MOVE"),
+    NotReady: (HTTPStatus.CONFLICT, "NOT_READY"),
     errors.Conflict: (HTTPStatus.CONFLICT, "CONFLICT"),
     errors.Stale: (HTTPStatus.PRECONDITION_FAILED, "STALE"),
     LogUnavailable: (HTTPStatus.FORBIDDEN, "D90"),
@@ -87,6 +114,8 @@ STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     DamagedFile: (HTTPStatus.CONFLICT, "DAMAGED_FILE"),
 }
 """The rules raise the left; only this table knows the right."""
+STALE = STATUSES[errors.Stale]
+"""For who answers with it rather than raises it, so that what was done stays done."""
 AWAY = (OperationalError, NoFreeConnection)
 """A database that does not answer; what it said of it is for the log."""
 RACES: dict[type[Exception], errors.Rejected] = {
@@ -121,6 +150,8 @@ def explain(error: Exception) -> Response | None:
             detail = NOTHING_THERE if kind is errors.NotThere else str(error)
             explanation = SENTENCES[Code(code)] if code in Code.__members__ else None
             more = {"field": getattr(error, "field", None), "allowed": getattr(error, "allowed", None)}
+            if isinstance(error, NotReady):
+                more["missing"] = [asdict(lack) for lack in error.missing]
             answer = problem(status, code, detail, next_step=explanation and explanation.next_step, **more)
             if isinstance(error, TooManyAttempts):
                 answer.headers["retry-after"] = str(error.seconds)

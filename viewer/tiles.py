@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
@@ -24,14 +24,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from slides.errors import OutsideSlide, SlideError
 from tiler.descriptor import MEDIA_TYPE, describe
 from tiler.pyramid import Pyramid, Tiles
-from viewer.headers import HEADERS, SecurityHeaders
+from viewer.headers import HEADERS, SecurityHeaders, caching
 from viewer.live_viewings import LiveViewings, Shown
 from viewer.problems import STATUSES, explain, problem
 from viewer.tile_measures import measure
 from worker.sandbox import Crashed
 
-CACHING = b"private, max-age=300"
-"""Browsers may keep tiles for five minutes; nobody else may, but for a proxy that asks for the right each time."""
 READING = 16
 """Tiles that wait for a disk at the same time."""
 
@@ -40,7 +38,12 @@ _ADDRESS = re.compile(
     r"/(?:slide_files/(\d{1,2})/(\d{1,9})_(\d{1,9})\.jpg|slide\.dzi|(right))",
     re.ASCII,
 )
-_TILE_HEADERS = [(b"content-type", b"image/jpeg"), (b"cache-control", CACHING), *HEADERS]
+
+
+@cache
+def _tile_headers(kept_seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Of a tile that its owner lets browsers keep for so long; a proxy that asks for the right each time may too."""
+    return ((b"content-type", b"image/jpeg"), (b"cache-control", caching(kept_seconds).encode()), *HEADERS)
 
 
 class Refusal:
@@ -94,14 +97,17 @@ class TileServer:
             await send(found.start)
             await send(found.body)
         else:
-            length = b"%d" % len(found)
-            headers = [(b"content-length", length), *_TILE_HEADERS]
+            tile, kept_seconds = found
+            headers = [(b"content-length", b"%d" % len(tile)), *_tile_headers(kept_seconds)]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": found})
+            await send({"type": "http.response.body", "body": tile})
             measure("pyramid", time.monotonic() - began)
 
-    def _find_at_once(self, scope: Scope, now: float) -> bytes | bytearray | Refusal | None:
-        """The tile, or why there is none, if that is known without waiting; None leaves it to `_answer`."""
+    def _find_at_once(self, scope: Scope, now: float) -> tuple[bytes | bytearray, int] | Refusal | None:
+        """The tile and for how many seconds it may be kept, or why there is none, if that is known without waiting.
+
+        None leaves it to `_answer`.
+        """
         if scope["query_string"] or scope["method"] not in ("GET", "HEAD"):
             return None
         address = _ADDRESS.fullmatch(scope["path"])
@@ -120,7 +126,8 @@ class TileServer:
             place = tiles.grid.halvings(int(level)), int(column), int(row)
             if (tile := tiles.tile_now(*place)) is None:
                 tiles.grid.index(*place)
-            return tile
+                return None
+            return tile, shown.viewing.kept_seconds
         except OutsideSlide as error:
             return NoTile(error)
         except (SlideError, OSError):
@@ -151,7 +158,9 @@ class TileServer:
                 else:
                     query = scope["query_string"].split(b"&")
                     stream = await self._make(tiles, b"cut=1" in query, int(level), int(column), int(row))
-                    answer = Response(stream, media_type="image/jpeg", headers={"cache-control": CACHING.decode()})
+                    answer = Response(
+                        stream, media_type="image/jpeg", headers={"cache-control": caching(shown.viewing.kept_seconds)}
+                    )
                     measure("pyramid" if shown.viewing.has_pyramid else "original", time.monotonic() - began)
         except Exception as error:
             unreadable = "The slide's file cannot be read just now."

@@ -28,11 +28,11 @@ from viewer.embedded.folders import make_data_folder
 from viewer.embedded.supervisor import Event, Process, Supervisor
 from viewer.ingest import Arrival, Ingest
 from viewer.pilot import SLIDES
-from worker.queues import PYRAMIDS, VERIFICATION
+from worker.queues import DELIVERIES, PYRAMIDS, VERIFICATION
 from worker.settings import WorkerSettings
 
-WORKERS = {"verifier": (VERIFICATION,), "worker": (PYRAMIDS,)}
-"""Which worker listens to what: slides go on opening while pyramids are built."""
+WORKERS = {"verifier": (VERIFICATION,), "worker": (PYRAMIDS,), "courier": (DELIVERIES,)}
+"""Which worker listens to what: slides go on opening while pyramids are built and receivers keep answers waiting."""
 _SAMSYN = [sys.executable, "-m", "viewer"]
 
 
@@ -174,7 +174,8 @@ def bring_in_drawn(console: Console, settings: WorkerSettings) -> bool:
                 draw_demo_slide(demo, folder, partial(_show, ingest.progress, bar))
                 ingest.progress.remove_task(bar)
             lid = "-".join(demo.file_name.split("-")[:2])
-            yield Arrival(gather(path), SLIDES[lid], lid, demo.caption_sv)
+            label = f"{demo.label.lid} {demo.label.stain}"
+            yield Arrival(gather(path), SLIDES[lid], lid, demo.caption_sv, label)
 
     return ingest.bring_in(arrivals())
 

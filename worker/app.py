@@ -9,22 +9,29 @@ from __future__ import annotations
 import os
 import uuid
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.signals import worker_process_init
 from sqlalchemy.orm import Session, sessionmaker
 
+from cases.access.vault import Vault
 from cases.database import connect, sessions
 from worker.confinement import die_with_parent
 from worker.preparation import Preparation
-from worker.queues import PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring
+from worker.queues import DELIVER, PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring
 from worker.sandbox import Sandbox
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 
+if TYPE_CHECKING:
+    from worker.delivery import Courier
+
 LONGEST_STEP = 2 * 3600
 """Seconds after which a step is ended that hangs outside the sandbox, on a storage that does not answer."""
+
+LONGEST_ROUND = 1800
+"""Seconds after which a courier is ended that hangs; its lease then runs out."""
 
 
 class _Process:
@@ -40,6 +47,15 @@ class _Process:
     @cached_property
     def preparation(self) -> Preparation:
         return Preparation(self.sessions, Storage(self._settings.data), self.sandbox)
+
+    @cached_property
+    def courier(self) -> Courier:
+        # Alone among the workers it needs the keys, since what it takes along names patients, and what sets pages.
+        from worker.delivery import Courier
+
+        vault = Vault(self._settings.key_folder)
+        make = sessions(connect(self._settings.database_url, connections=2), vault=vault)
+        return Courier(make, folder=self._settings.delivery_folder, networks=self._settings.opened.networks)
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -69,6 +85,10 @@ def create_app(settings: WorkerSettings) -> Celery:
     def prepare(slide_id: str) -> None:
         if process.preparation.advance(uuid.UUID(slide_id)):
             ring(app, uuid.UUID(slide_id), queue=PYRAMIDS)
+
+    @app.task(name=DELIVER, time_limit=LONGEST_ROUND, shared=False)
+    def deliver(destination_id: str) -> None:
+        process.courier.deliver(uuid.UUID(destination_id))
 
     def begin(**_: Any) -> None:
         """In each pool process: do not outlive a worker that was killed, and have readers at hand."""

@@ -35,6 +35,7 @@ from tiler.colour import judge
 from tiler.layout import lay_out
 from tiler.live import LiveTiles
 from tiler.pyramid import Pyramid, Tiles
+from worker.attachments.formats import clean
 from worker.confinement import Limits, confine, die_with_parent
 
 COMMAND = struct.Struct("<4sq")
@@ -171,7 +172,7 @@ def _explain(error: Exception) -> Frame:
         # A fault of ours that this file brought to light. Its message may quote the file; where it arose does not.
         places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         found = f"failed ({type(error).__name__} at {', '.join(places[-3:])})"
-    return {"wrong": DamagedFile.code, "sentence": f"Reading this file {found}. Export the slide again."}
+    return {"wrong": DamagedFile.code, "sentence": f"Reading this file {found}. Export it again."}
 
 
 def _program() -> list[Path]:
@@ -243,6 +244,14 @@ def _answer_for(tiles: Tiles, channel: socket.socket) -> None:
             send(channel, {"done": None}, stream)
 
 
+def _clean(channel: socket.socket, path: Path, files: list[int]) -> None:
+    """A copy of an attached file that names nobody."""
+    media_type, cleaned = clean(path.read_bytes())
+    with os.fdopen(files[0], "w+b") as file:
+        file.write(cleaned)
+    send(channel, {"done": media_type})
+
+
 def _try_walls(channel: socket.socket, original: Path, files: list[int]) -> None:
     """Try what must not work."""
 
@@ -269,6 +278,7 @@ _JOBS: dict[str, Callable[[socket.socket, Path, list[int]], None]] = {
     "build": _build,
     "show": _show,
     "show pyramid": _show_pyramid,
+    "clean": _clean,
     "walls": _try_walls,
 }
 

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from cases.records.lead_times import note_digitised
 from cases.records.slide_images import (
     LeaseLost,
     SlideImage,
@@ -107,7 +108,10 @@ class Preparation:
         if checked.macro is not None:
             self._storage.write_preview(slide_id, "macro", checked.macro)
         with transaction(self._make) as session:
-            verify(take_back(session, slide_id, holder=holder), checked.facts)
+            slide = take_back(session, slide_id, holder=holder)
+            verify(slide, checked.facts)
+            if slide.case_id is not None:
+                note_digitised(session, slide.case_id)
         return True
 
     def _build(self, slide_id: uuid.UUID, original: Path, holder: uuid.UUID, lease: Lease) -> bool:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -29,15 +30,15 @@ from tiler.building import Built
 from worker.confinement import Limits
 from worker.parsing import COMMAND, Frame, receive, send
 
-CHECKING_S, BUILDING_S, TILE_S = 300.0, 3600.0, 60.0
-"""Seconds after which a job, or a tile of an original, is given up."""
+CHECKING_S, BUILDING_S, TILE_S, CLEANING_S = 300.0, 3600.0, 60.0, 60.0
+"""Seconds after which a job, a tile of an original, or an attached file is given up."""
 _LOOK = 0.5
 """Seconds after which a silent child is asked for: is it still wanted, has it still time?"""
 _INNOCENT = (signal.SIGKILL, signal.SIGTERM)
 """Signals that come from outside: an operator, a stop, a machine short of memory."""
 
 _WRONG = {kind.code: kind for kind in (UnsupportedFile, EmptyFile, DamagedFile, OutsideSlide)}
-_NO_SENSE = "Reading this file gave no sense. Export the slide again."
+_NO_SENSE = "Reading this file gave no sense. Export it again."
 _ANSWER_S = 10.0
 """Seconds after which a template that does not answer is replaced."""
 
@@ -47,6 +48,16 @@ Progress = Callable[[float], None]
 
 class Crashed(Exception):
     """A child was ended from outside before its job was; the slide may have nothing to do with it."""
+
+
+class MediaType(StrEnum):
+    """What is attached to cases. Source: domain rules, 3.4."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    TIFF = "image/tiff"
+    PDF = "application/pdf"
+    DICOM = "application/dicom"
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,19 @@ class Sandbox:
         """
         with self.child("build", original, file) as child:
             return _trust(Built, child.wait(BUILDING_S, progress)[0])
+
+    def clean(self, came: Path, file: BinaryIO) -> MediaType:
+        """Write a copy of a file that names nobody into an open file. Returns what it is.
+
+        Args:
+            came: alone in its folder, all of which the child may read.
+            file: open "w+b", empty.
+
+        Raises:
+            SlideError, Crashed, OSError: as for `check`. What is in the file then is worth nothing.
+        """
+        with self.child("clean", came, file) as child:
+            return _trust(MediaType, child.wait(CLEANING_S)[0])
 
     def try_walls(self, anywhere: Path) -> dict[str, bool]:
         """Let a child try what it must not be able to do: for each wall, whether it held."""

@@ -44,9 +44,18 @@ class Storage:
         """An open file that becomes the slide's pyramid at the end of the `with` block, as `staged` has it."""
         return staged(self.pyramid(slide_id), aside=self.data / "pyramids" / INCOMING)
 
+    @property
+    def attachments(self) -> Path:
+        """The folder of attached files."""
+        return self.data / "attachments"
+
+    def attachment(self, attachment_id: uuid.UUID) -> Path:
+        """Where an attached file is or will be."""
+        return self._place("attachments", attachment_id) / str(attachment_id)
+
     def unfinished(self) -> list[Path]:
         """Folders in which unfinished files lie."""
-        return [self.data / kind / INCOMING for kind in ("originals", "pyramids", "previews")]
+        return [self.data / kind / INCOMING for kind in ("originals", "pyramids", "previews", "attachments")]
 
     def _place(self, kind: str, slide_id: uuid.UUID) -> Path:
         # The last digits of a UUIDv7 are random, its first are the time: spread by the last.

@@ -1,4 +1,7 @@
-"""Finding what was lost: due rows whose message never came, originals without a row, files nobody writes any more."""
+"""Finding what was lost: due rows whose message never came, originals without a row, files nobody writes any more.
+
+And what happens to requests by itself when time has passed.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,22 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cases.access.log_anchors import AnchorsDamaged, anchor, read_heads
+from cases.access.audit import LogUnavailable
+from cases.access.idempotency import forget_keys
+from cases.access.log.anchors import AnchorsDamaged, anchor, read_heads
 from cases.records.arrivals import find_unregistered, receive
 from cases.records.slide_images import SlideStatus, find_due
+from cases.sharing import outbox, timers
 from cases.transaction import transaction
 from slides.staging import clear
-from worker.queues import PYRAMIDS, VERIFICATION, ring, waiting
+from worker.attachments.keeping import remove_unknown, scan_waiting
+from worker.queues import DELIVERIES, PYRAMIDS, VERIFICATION, ring, waiting
 from worker.storage import Storage
 
 EVERY = 5.0
 """Seconds between sweeps."""
+TIDYING = 3600.0
+"""Seconds between looks for attached files without a row."""
 
 _STEPS = {
     VERIFICATION: (SlideStatus.RECEIVED, SlideStatus.VERIFYING),
@@ -43,14 +52,23 @@ class Sweeper:
         make: sessions of this process.
         storage: where the files are.
         anchors: where the log's chains are anchored; `anchors` in the data folder if not said.
+        clamd: "host:port" of a virus scanner for attached files; empty where there is none.
     """
 
     def __init__(
-        self, app: Celery, make: sessionmaker[Session], storage: Storage, *, anchors: Path | None = None
+        self,
+        app: Celery,
+        make: sessionmaker[Session],
+        storage: Storage,
+        *,
+        anchors: Path | None = None,
+        clamd: str = "",
     ) -> None:
         self._app, self._make, self._storage = app, make, storage
         self._anchors = anchors or storage.data / "anchors"
         self._anchored: date | None = None
+        self._forgotten: date | None = None
+        self._clamd, self._tidied = clamd, -TIDYING
         self._looked_at: dict[Path, int] = {}
         self._swept = storage.data / "run" / "swept"
         """Touched after every sweep, for health checks."""
@@ -60,12 +78,29 @@ class Sweeper:
         self._swept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             try:
+                self.run_timers(datetime.now(UTC))
                 self.sweep()
+                self.look_after_attachments(datetime.now(UTC))
                 self.anchor_log(datetime.now(UTC).date())
                 self._swept.touch()
-            except (SQLAlchemyError, OperationalError, RedisError, OSError, AnchorsDamaged) as error:
+            except (SQLAlchemyError, OperationalError, RedisError, OSError, AnchorsDamaged, LogUnavailable) as error:
                 log.warning("sweep put off", error=type(error).__name__)
             time.sleep(EVERY)
+
+    def run_timers(self, now: datetime) -> int:
+        """Let happen what happens by itself when time has passed. How many moves were made."""
+        with transaction(self._make) as session:
+            if self._forgotten != now.date():
+                forget_keys(session, now=now)
+                self._forgotten = now.date()
+            return timers.run(session, now=now)
+
+    def look_after_attachments(self, now: datetime) -> None:
+        """Ask the virus scanner about files that wait for it; once an hour remove files that no row knows."""
+        scan_waiting(self._make, self._storage, clamd=self._clamd, now=now)
+        if time.monotonic() - self._tidied >= TIDYING:
+            remove_unknown(self._make, self._storage)
+            self._tidied = time.monotonic()
 
     def anchor_log(self, today: date) -> None:
         """Write down outside the database where the log's chains stand, once a day. Raises AnchorsDamaged."""
@@ -87,10 +122,19 @@ class Sweeper:
             with transaction(self._make) as session:
                 due = find_due(session, *statuses, begun=busy)
             rung += sum(ring(self._app, slide_id, queue=queue) for slide_id in due)
+        rung += self._send_couriers()
         for folder in self._storage.unfinished():
             clear(folder)
         self._register()
         return rung
+
+    def _send_couriers(self) -> int:
+        """Ring for destinations that answers wait for, unless nobody has yet heard of the ones before."""
+        if waiting(self._app, DELIVERIES):
+            return 0
+        with transaction(self._make) as session:
+            due = outbox.find_due(session)
+        return sum(ring(self._app, destination_id, queue=DELIVERIES) for destination_id in due)
 
     def _register(self) -> None:
         """Somebody who brings a slide in may be killed between the archive and the row: nothing is lost by that."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, LargeBinary, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -21,7 +21,9 @@ from cases.access.vault import find_vault
 from cases.database import Base
 
 PER_NAME = 5
-"""Failures after which a name is locked. Source: domain rules, 11.4."""
+"""Failures after which a name is locked for the address that they came from. Source: domain rules, 11.4."""
+PER_NAME_EVERYWHERE = 100
+"""Failures after which a name is locked for everybody, wherever they came from. Source: OWASP ASVS 4.0.3, 2.2.1."""
 PER_ADDRESS = 50
 """Failures after which a network address is locked; a whole hospital may share one."""
 FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=15), timedelta(hours=24)
@@ -48,7 +50,7 @@ class SignInAttempt(Base):
     """How many attempts have failed by one name, one person or from one address.
 
     Attributes:
-        key: index of what they are counted by.
+        key: index of what they are counted by; of a name from an address the name's and then the address's.
         last_at: when the last one was made.
         locked_until: no attempt is looked at before.
     """
@@ -59,6 +61,9 @@ class SignInAttempt(Base):
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)
     locked_until: Mapped[datetime | None]
+
+
+_NAMED: ColumnElement[bytes] = func.substr(SignInAttempt.key, 1, 32, type_=LargeBinary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,30 @@ class Counted:
     forgiving: bool
 
 
-def count_by(session: Session, *, name: str, client_ip: str | None) -> tuple[Counted, ...]:
-    """What an attempt is counted by: whom it claims to be, and the address that it comes from."""
-    index = find_vault(session).index
-    counted = [Counted(index("sign-in name", name), PER_NAME, forgiving=True)]
+def count_by(session: Session, *, name: str, client_ip: str | None, everywhere: bool = True) -> tuple[Counted, ...]:
+    """What an attempt is counted by: whom it claims to be from where, the one alone, and the other.
+
+    Args:
+        name: whom it claims to be.
+        client_ip: the address that it comes from, where it comes over a network.
+        everywhere: whether failures from many addresses lock the name for all; otherwise whoever knows a name could
+            keep its owner out.
+    """
+    named, address = _index_name(session, name), _index_address(session, client_ip)
+    counted = [Counted(named + address, PER_NAME, forgiving=True)]
+    if everywhere:
+        counted.append(Counted(named, PER_NAME_EVERYWHERE, forgiving=True))
     if client_ip is not None:
-        counted.append(Counted(index("sign-in address", network_of(client_ip)), PER_ADDRESS, forgiving=False))
+        counted.append(Counted(address, PER_ADDRESS, forgiving=False))
     return tuple(counted)
+
+
+def _index_name(session: Session, name: str) -> bytes:
+    return find_vault(session).index("sign-in name", name)
+
+
+def _index_address(session: Session, client_ip: str | None) -> bytes:
+    return find_vault(session).index("sign-in address", network_of(client_ip or ""))
 
 
 def count(session: Session, counted: Iterable[Counted], *, now: datetime) -> None:
@@ -113,11 +135,20 @@ def take_back(session: Session, counted: Iterable[Counted], *, now: datetime) ->
     session.flush()
 
 
+def forgive(session: Session, name: str) -> None:
+    """Failures by a name count no more, from whichever address they came."""
+    session.execute(delete(SignInAttempt).where(_NAMED.in_([_index_name(session, name)])))
+
+
 def locked_names(session: Session, names: Collection[str], *, now: datetime) -> dict[str, datetime]:
-    """Which names are locked, and until when."""
-    keys = {count_by(session, name=name, client_ip=None)[0].key: name for name in names}
-    rows = session.scalars(select(SignInAttempt).where(SignInAttempt.key.in_(keys), SignInAttempt.locked_until > now))
-    return {keys[row.key]: row.locked_until for row in rows if row.locked_until is not None}
+    """Which names are locked for at least one address, and until when the last of them is."""
+    indexes = {_index_name(session, name): name for name in names}
+    rows = session.execute(
+        select(_NAMED, func.max(SignInAttempt.locked_until))
+        .where(_NAMED.in_(indexes), SignInAttempt.locked_until > now)
+        .group_by(_NAMED)
+    )
+    return {indexes[bytes(index)]: until for index, until in rows if until is not None}
 
 
 def _lock_rows(session: Session, counted: Iterable[Counted], *, now: datetime) -> list[tuple[SignInAttempt, Counted]]:

@@ -2,7 +2,7 @@
 
 Entries gather in `session.info` while a transaction works. The edge calls `link` as the last thing before the
 commit: each entry then joins its care provider's chain, hash upon hash, so that none can be changed, taken out or
-slipped in unnoticed (cases.access.log_chain looks). No entry, no access.
+slipped in unnoticed (cases.access.log.chain looks). No entry, no access.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
 from cases.access.errors import Rejected
-from cases.access.log_entries import PLATFORM, AuditEvent, AuditHead, AuditSubject
-from cases.access.log_events import Activity, Event, Outcome
+from cases.access.log.entries import PLATFORM, AuditEvent, AuditHead, AuditSubject
+from cases.access.log.events import Activity, Event, Outcome
 from cases.database import new_id
 
 __all__ = [
@@ -145,6 +145,8 @@ ENTRY = tuple(attr.key for attr in inspect(AuditEvent).column_attrs if attr.key 
 """What of an entry its digest covers; place and hashes are covered by the chain itself."""
 SUBJECT = ("kind", "subject_id", "patient_id", "provider_id", "unit_id")
 """What of a subject the digest of its entry covers, in the order in which they stand."""
+COPIED = ("care_provider_id", "at", "event", "person_id")
+"""What a subject has of its entry, for the indexes."""
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -176,7 +178,7 @@ def _write(session: Session, pending: Sequence[tuple[dict[str, Any], list[Subjec
         rows = [{"subject_id" if name == "id" else name: value for name, value in asdict(one).items()} for one in about]
         texts = [{name: _text(row[name]) for name in SUBJECT} for row in rows]
         events.append(entry | {"hash": digest({name: _text(entry[name]) for name in ENTRY}, texts)})
-        where = {"event_id": entry["id"], "care_provider_id": entry["care_provider_id"], "at": entry["at"]}
+        where = {"event_id": entry["id"]} | {name: entry[name] for name in COPIED}
         subjects += [where | {"ordinal": ordinal} | row for ordinal, row in enumerate(rows)]
     try:
         if subjects:

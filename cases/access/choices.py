@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Enum, ForeignKey, select
+from sqlalchemy import Enum, ForeignKey, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.access import audit
@@ -89,15 +89,16 @@ def find_choices(
     session: Session, patient_ids: Collection[uuid.UUID], *, by: Actor, now: datetime
 ) -> dict[uuid.UUID, dict[ChoiceKind, datetime]]:
     """What an actor has chosen in this session that still holds: for each patient, the kinds and when they end."""
-    rows = session.scalars(
-        select(ActiveChoice).where(
+    rows = session.execute(
+        select(ActiveChoice.patient_id, ActiveChoice.kind, func.max(ActiveChoice.ends_at))
+        .where(
             ActiveChoice.session_id == by.session_id,
             ActiveChoice.patient_id.in_(patient_ids),
             ActiveChoice.ends_at > now,
         )
+        .group_by(ActiveChoice.patient_id, ActiveChoice.kind)
     )
     found: dict[uuid.UUID, dict[ChoiceKind, datetime]] = {}
-    for row in rows:
-        kinds = found.setdefault(row.patient_id, {})
-        kinds[row.kind] = max(row.ends_at, kinds.get(row.kind, row.ends_at))
+    for patient_id, kind, ends_at in rows:
+        found.setdefault(patient_id, {})[kind] = ends_at
     return found

@@ -85,8 +85,7 @@ class ConsentAssertion(Versioned, Base):
     @property
     def period(self) -> Period:
         """When it holds."""
-        ends = [end for end in (self.end_at, self.ended_at, self.deleted_at) if end]
-        return Period(self.start_at, min(ends, default=None))
+        return _period(self.start_at, self.end_at, self.ended_at, self.deleted_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,26 +213,37 @@ def find_consents(
         same: what `find_same` found for these patients, where it has been asked.
     """
     same = same or find_same(session, patient_ids)
-    rows = session.scalars(
-        select(ConsentAssertion).where(
-            ConsentAssertion.patient_id.in_(frozenset().union(*same.values())), ConsentAssertion.deleted_at.is_(None)
+    found: dict[uuid.UUID, list[ConsentFacts]] = {}
+    every: frozenset[uuid.UUID] = frozenset().union(*same.values())
+    consent = ConsentAssertion
+    rows = session.execute(
+        select(
+            consent.patient_id,
+            consent.type,
+            consent.scope,
+            consent.care_provider_id,
+            consent.care_unit_id,
+            consent.assignment_id,
+            consent.start_at,
+            consent.end_at,
+            consent.ended_at,
+        ).where(consent.patient_id.in_(every), consent.deleted_at.is_(None))
+    )
+    for row in rows:
+        facts = ConsentFacts(
+            type=row.type,
+            scope=row.scope,
+            provider_id=row.care_provider_id,
+            unit_id=row.care_unit_id,
+            assignment_id=row.assignment_id,
+            period=_period(row.start_at, row.end_at, row.ended_at),
         )
-    ).all()
-    return {
-        patient_id: tuple(
-            ConsentFacts(
-                type=row.type,
-                scope=row.scope,
-                provider_id=row.care_provider_id,
-                unit_id=row.care_unit_id,
-                assignment_id=row.assignment_id,
-                period=row.period,
-            )
-            for row in rows
-            if row.patient_id in ids
-        )
-        for patient_id, ids in same.items()
-    }
+        found.setdefault(row.patient_id, []).append(facts)
+    return {patient_id: tuple(facts for one in ids for facts in found.get(one, ())) for patient_id, ids in same.items()}
+
+
+def _period(start: datetime, *ends: datetime | None) -> Period:
+    return Period(start, min((end for end in ends if end), default=None))
 
 
 def _register(

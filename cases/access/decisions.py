@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, String
+from sqlalchemy import ARRAY, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.access import audit
@@ -32,6 +32,14 @@ class AccessDecision(Base):
     """
 
     __tablename__ = "access_decision"
+    __table_args__ = (
+        Index(
+            "ix_access_decision_download",
+            "session_id",
+            "resource_id",
+            postgresql_where="intent = 'DOWNLOAD_ORIGINAL' AND allowed",
+        ),
+    )
 
     care_provider_id: Mapped[uuid.UUID]
     assignment_id: Mapped[uuid.UUID]

@@ -54,13 +54,27 @@ class Permission(StrEnum):
     DELEGATE = "DELEGATE"
     PLAN_ABSENCE = "PLAN_ABSENCE"
     CONFIGURE_PROVIDER = "CONFIGURE_PROVIDER"
+    FOLLOW_DELIVERIES = "FOLLOW_DELIVERIES"
     SEE_BILLING = "SEE_BILLING"
     REVIEW_LOG = "REVIEW_LOG"
     DELIVER_LOG_EXTRACT = "DELIVER_LOG_EXTRACT"
     OPERATE_PLATFORM = "OPERATE_PLATFORM"
+    CREATE_REQUEST = "CREATE_REQUEST"
     DECIDE_DISCLOSURE = "DECIDE_DISCLOSURE"
     SUBMIT_TRANSFER = "SUBMIT_TRANSFER"
+    SEE_OFFERS = "SEE_OFFERS"
     ACCEPT_REQUEST = "ACCEPT_REQUEST"
+    ASSIGN_READER = "ASSIGN_READER"
+    RECALL_REQUEST = "RECALL_REQUEST"
+    RETURN_REQUEST = "RETURN_REQUEST"
+    COUNTERSIGN_ANSWER = "COUNTERSIGN_ANSWER"
+    AMEND_ANSWER = "AMEND_ANSWER"
+    READ_ANSWER = "READ_ANSWER"
+    ACKNOWLEDGE_ANSWER = "ACKNOWLEDGE_ANSWER"
+    PLACE_WORK_ORDER = "PLACE_WORK_ORDER"
+    FULFIL_WORK_ORDER = "FULFIL_WORK_ORDER"
+    WRITE_MESSAGE = "WRITE_MESSAGE"
+    SEE_OWN_REFERRALS = "SEE_OWN_REFERRALS"
 
 
 _PERMITS: dict[Permission, str] = {
@@ -89,13 +103,27 @@ _PERMITS: dict[Permission, str] = {
     Permission.DELEGATE: "HEAD",
     Permission.PLAN_ABSENCE: "COO HEAD",
     Permission.CONFIGURE_PROVIDER: "ADM",
+    Permission.FOLLOW_DELIVERIES: "COO ADM",
     Permission.SEE_BILLING: "FIN HEAD GOV",
     Permission.REVIEW_LOG: "LOG DPO",
     Permission.DELIVER_LOG_EXTRACT: "LOG DPO",
     Permission.OPERATE_PLATFORM: "OPS",
+    Permission.CREATE_REQUEST: "PAT RES COO HEAD CLN MDT",
     Permission.DECIDE_DISCLOSURE: "PAT HEAD",
     Permission.SUBMIT_TRANSFER: "HEAD",
+    Permission.SEE_OFFERS: "PAT RES COO HEAD",
     Permission.ACCEPT_REQUEST: "PAT HEAD",
+    Permission.ASSIGN_READER: "PAT COO HEAD",
+    Permission.RECALL_REQUEST: "PAT HEAD",
+    Permission.RETURN_REQUEST: "PAT HEAD",
+    Permission.COUNTERSIGN_ANSWER: "PAT",
+    Permission.AMEND_ANSWER: "PAT",
+    Permission.READ_ANSWER: "PAT RES COO HEAD CLN MDT",
+    Permission.ACKNOWLEDGE_ANSWER: "PAT COO HEAD",
+    Permission.PLACE_WORK_ORDER: "PAT RES HEAD",
+    Permission.FULFIL_WORK_ORDER: "LAB COO",
+    Permission.WRITE_MESSAGE: "PAT RES LAB COO HEAD CLN",
+    Permission.SEE_OWN_REFERRALS: "CLN",
 }
 PERMITS: Mapping[Permission, frozenset[Role]] = {
     permission: frozenset(map(Role, roles.split())) for permission, roles in _PERMITS.items()
@@ -109,6 +137,24 @@ UNGRANTED = frozenset({Role.PTN, Role.OPS})
 LICENCES: Mapping[Role, str] = {Role.PAT: "Läkare"}
 """The licence to practise that a role needs, as HSA words it. Source: domain rules, 2.5."""
 
+_SHARING = {
+    Permission.CREATE_REQUEST,
+    Permission.DECIDE_DISCLOSURE,
+    Permission.SUBMIT_TRANSFER,
+    Permission.SEE_OFFERS,
+    Permission.ACCEPT_REQUEST,
+    Permission.ASSIGN_READER,
+    Permission.RECALL_REQUEST,
+    Permission.RETURN_REQUEST,
+    Permission.COUNTERSIGN_ANSWER,
+    Permission.AMEND_ANSWER,
+    Permission.READ_ANSWER,
+    Permission.ACKNOWLEDGE_ANSWER,
+    Permission.PLACE_WORK_ORDER,
+    Permission.FULFIL_WORK_ORDER,
+    Permission.WRITE_MESSAGE,
+    Permission.SEE_OWN_REFERRALS,
+}
 CARE = frozenset(
     {
         Permission.SEE_OWN_WORKLIST,
@@ -127,6 +173,7 @@ CARE = frozenset(
         Permission.REGISTER_CONSENT,
         Permission.OPEN_IN_EMERGENCY,
         Permission.LIFT_BLOCK,
+        *_SHARING,
     }
 )
 """What needs a care provider that takes part now; the rest is how it comes to take part, and its own affairs."""

@@ -211,22 +211,30 @@ def find_relations(
         same: what `find_same` found for these patients, where it has been asked.
     """
     same = same or find_same(session, patient_ids)
+    found: dict[uuid.UUID, list[RelationFacts]] = {}
     every: frozenset[uuid.UUID] = frozenset().union(*same.values())
-    rows = session.scalars(select(PatientRelation).where(PatientRelation.patient_id.in_(every))).all()
-    return {
-        patient_id: tuple(
-            RelationFacts(
-                provider_id=row.care_provider_id,
-                unit_id=row.care_unit_id,
-                assignment_id=row.assignment_id,
-                reason=row.reason,
-                period=Period(row.start_at, row.end_at),
-            )
-            for row in rows
-            if row.patient_id in ids
+    relation = PatientRelation
+    rows = session.execute(
+        select(
+            relation.patient_id,
+            relation.care_provider_id,
+            relation.care_unit_id,
+            relation.assignment_id,
+            relation.reason,
+            relation.start_at,
+            relation.end_at,
+        ).where(relation.patient_id.in_(every))
+    )
+    for row in rows:
+        facts = RelationFacts(
+            provider_id=row.care_provider_id,
+            unit_id=row.care_unit_id,
+            assignment_id=row.assignment_id,
+            reason=row.reason,
+            period=Period(row.start_at, row.end_at),
         )
-        for patient_id, ids in same.items()
-    }
+        found.setdefault(row.patient_id, []).append(facts)
+    return {patient_id: tuple(facts for one in ids for facts in found.get(one, ())) for patient_id, ids in same.items()}
 
 
 def give_notice(
@@ -313,18 +321,19 @@ def list_notices(session: Session, patient: Patient, *, by: Actor) -> Sequence[P
 def find_notices(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[NoticeFacts, ...]]:
     """What the gate needs to know of notices: those that the patients' own care providers gave them."""
     found: dict[uuid.UUID, list[NoticeFacts]] = {patient_id: [] for patient_id in patient_ids}
-    for patient_id, notice in session.execute(_ask_notices(), {"patient_ids": list(patient_ids)}):
-        facts = NoticeFacts(provider_id=notice.care_provider_id, period=Period(notice.given_at, notice.end_at))
-        found[patient_id].append(facts)
+    for patient_id, provider_id, given_at, end_at in session.execute(
+        _ask_notices(), {"patient_ids": list(patient_ids)}
+    ):
+        found[patient_id].append(NoticeFacts(provider_id=provider_id, period=Period(given_at, end_at)))
     return {patient_id: tuple(facts) for patient_id, facts in found.items()}
 
 
 @cache  # the gate asks for every decision, and making the alias takes longer than asking
-def _ask_notices() -> Select[uuid.UUID, PatientInformationNotice]:
+def _ask_notices() -> Select[uuid.UUID, uuid.UUID, datetime, datetime | None]:
     row, notice = aliased(Patient), PatientInformationNotice
     to_all = notice.patient_id.is_(None) & (notice.care_provider_id == row.care_provider_id)
     return (
-        select(Patient.id, notice)
+        select(Patient.id, notice.care_provider_id, notice.given_at, notice.end_at)
         .join(row, row.same_as_id == Patient.same_as_id)
         .join(notice, or_(notice.patient_id == row.id, to_all))
         .where(Patient.id.in_(bindparam("patient_ids", expanding=True)))

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from cases.access import rights
-from cases.access.patients import IdentifierStatus, Patient, PatientIdentifier
+from cases.access.patients import IdentifierStatus, Patient, PatientIdentifier, Protection
 from cases.database import platform
 
 
@@ -37,17 +37,8 @@ class PatientFacts:
 
 def find_facts(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, PatientFacts]:
     """What the gate needs to know of some patients. What is said of one row holds for all rows of the patient."""
-    found: dict[uuid.UUID, list[Patient]] = {}
-    for patient_id, one in session.execute(_ask_facts(), {"patient_ids": list(patient_ids)}):
-        found.setdefault(patient_id, []).append(one)
-    return {
-        patient_id: PatientFacts(
-            protected=any(row.protected for row in rows),
-            objection_at=max((row.objection_at for row in rows if row.objection_at), default=None),
-            mismatch=any(row.mismatch_at for row in rows),
-        )
-        for patient_id, rows in found.items()
-    }
+    rows = session.execute(_ask_facts(), {"patient_ids": list(patient_ids)})
+    return {one: PatientFacts(protected, objected, doubted) for one, protected, objected, doubted in rows}
 
 
 def find_same(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, frozenset[uuid.UUID]]:
@@ -63,12 +54,18 @@ def find_same(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[u
 
 # Built once: the gate asks both for every decision, and making aliases takes longer than asking.
 @cache
-def _ask_facts() -> Select[uuid.UUID, Patient]:
+def _ask_facts() -> Select[uuid.UUID, bool, datetime, bool]:
     asked, row = aliased(Patient), aliased(Patient)
     return (
-        select(asked.id, row)
+        select(
+            asked.id,
+            func.bool_or(row.protection != Protection.NONE),
+            func.max(row.objection_at),
+            func.bool_or(row.mismatch_at.is_not(None)),
+        )
         .join(row, row.same_as_id == asked.same_as_id)
         .where(asked.id.in_(bindparam("patient_ids", expanding=True)))
+        .group_by(asked.id)
     )
 
 

@@ -7,6 +7,19 @@ from alembic import op
 OWN = "care_provider_id = NULLIF(current_setting('samsyn.care_provider', true), '')::uuid"
 """The rows of the provider that this transaction acts for; none while it acts for nobody."""
 
+_GRANTED = """EXISTS (
+    SELECT FROM record_grant
+    WHERE record_grant.case_id = {case_id} AND record_grant.valid_until > now()
+      AND record_grant.to_provider_id = NULLIF(current_setting('samsyn.care_provider', true), '')::uuid
+)"""
+PARTY = "EXISTS (SELECT FROM share_request WHERE share_request.id = {request_id})"
+"""What belongs to a request is for whoever sees the request: row security holds inside the question too."""
+
+
+def granted(case_id: str) -> str:
+    """Whether a case is another's that the provider has been let into, as a condition on a column with its id."""
+    return _GRANTED.format(case_id=case_id)
+
 
 def protect(
     table: str,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, or_, select, text, update
+import uuid
+
+from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,8 +13,10 @@ from cases.access.actors import Actor
 from cases.access.audit import Event, Subject
 from cases.access.errors import Conflict, Invalid
 from cases.access.organisations import CareUnit
-from cases.records.pathology_case import PathologyCase
-from cases.records.slide_images import SlideImage
+from cases.records.lead_times import note_digitised
+from cases.records.pathology_case import PathologyCase, note_registration
+from cases.records.slide_images import SlideImage, SlideStatus
+from cases.records.specimens import GlassSlide
 
 
 def receive(
@@ -23,12 +27,23 @@ def receive(
     caption: str | None = None,
     owner: CareUnit | None = None,
     case: PathologyCase | None = None,
+    label: str | None = None,
 ) -> SlideImage:
     """Register an original that has been archived; it falls due for verification at once.
 
     The same content of the same care provider is one slide, even when several people bring it in at the same
     moment: all get the same row. One that nobody owns yet, because bringing it in was cut off, is taken over; and
     what somebody owns meanwhile is not registered as nobody's.
+
+    Args:
+        session: of this transaction.
+        digest: SHA-256 of the original.
+        byte_size: of its files.
+        caption: what lists call it.
+        owner: whose it is.
+        case: that it belongs to.
+        label: of the glass, where somebody read it: a glass of the case with this label or barcode is that one. Where
+            there is none and just one glass of the case waits for an image, it is a scan of that one.
     """
     provider_id = owner.care_provider_id if owner else None
     session.execute(_ONE_AT_A_TIME, {"digest": digest})
@@ -54,7 +69,8 @@ def receive(
         slide.care_provider_id, slide.care_unit_id = owner.care_provider_id, owner.pdl_unit_id
     if case and slide.case_id is None:
         slide.case_id = case.id
-        _register_now(session, case)
+        note_registration(session, case)
+        slide.glass_slide_id = _find_glass(session, case, label)
     slide.caption = slide.caption or caption
     return slide
 
@@ -69,20 +85,36 @@ def find_unregistered(session: Session, digests: list[str]) -> list[str]:
     return [digest for digest in digests if digest not in known]
 
 
-def assign_case(session: Session, slide: SlideImage, case: PathologyCase, *, by: Actor) -> None:
-    """Say which case a slide belongs to that has none yet.
+def assign_case(
+    session: Session, slide: SlideImage, case: PathologyCase, *, glass: GlassSlide | None = None, by: Actor
+) -> None:
+    """Say which case a slide belongs to that has none yet, or which glass of its case it is a scan of.
+
+    Args:
+        session: of this transaction.
+        slide: in question.
+        case: that it belongs to.
+        glass: of that case; where it is left out and just one glass waits for an image, it is that one.
+        by: who says so.
 
     Raises:
         Conflict: it belongs to one; moving it to another is a correction of identity, which takes two people.
-        Invalid: slide and case are of different units.
+        Invalid: slide, glass and case do not belong together.
     """
     if slide.case_id is not None and slide.case_id != case.id:
         raise Conflict("This slide belongs to a case already. Ask the laboratory to correct its identity.")
     if slide.care_unit_id != case.care_unit_id:
         raise Invalid("The slide and the case are of different care units.", field="case_id")
-    slide.case_id = case.id
-    _register_now(session, case)
+    if glass is not None and (glass.case_id != case.id or glass.entered_in_error_at is not None):
+        raise Invalid("Name a glass of this case that was not entered in error.", field="glass_slide_id")
+    if slide.case_id is None:
+        slide.case_id = case.id
+        note_registration(session, case)
+        slide.glass_slide_id = _find_glass(session, case)
+    if glass is not None:
+        slide.glass_slide_id = glass.id
     session.flush()
+    note_digitised(session, case.id)
     rights.changed(session, resources=[slide.id])
     subject = Subject(
         kind="slide",
@@ -91,10 +123,27 @@ def assign_case(session: Session, slide: SlideImage, case: PathologyCase, *, by:
         provider_id=case.care_provider_id,
         unit_id=case.care_unit_id,
     )
-    audit.record(session, Event.CASE_CHANGED, by=by, subjects=[subject], args={"case": str(case.id)})
+    args = {"case": str(case.id), "glass": str(slide.glass_slide_id) if slide.glass_slide_id else None}
+    audit.record(session, Event.CASE_CHANGED, by=by, subjects=[subject], args=args)
 
 
-def _register_now(session: Session, case: PathologyCase) -> None:
-    """Something was registered in a case: blocks of what comes in from some day on cover it."""
-    latest = func.greatest(PathologyCase.last_registered_at, func.now())
-    session.execute(update(PathologyCase).where(PathologyCase.id == case.id).values(last_registered_at=latest))
+def _find_glass(session: Session, case: PathologyCase, label: str | None = None) -> uuid.UUID | None:
+    """The glass of a case with this label, or the one that an image is waited for; None where there are several.
+
+    The case's row is locked by then, so that two scans that come in at once are not taken for the same glass.
+    """
+    if label is not None:
+        said = or_(GlassSlide.label_text == label, GlassSlide.barcode == label)
+        named = session.scalars(
+            select(GlassSlide.id).where(GlassSlide.case_id == case.id, GlassSlide.counts(), said).limit(2)
+        ).all()
+        if len(named) == 1:
+            return named[0]
+    sound = select(SlideImage.id).where(
+        SlideImage.glass_slide_id == GlassSlide.id, SlideImage.status != SlideStatus.QUARANTINED
+    )
+    waiting = select(GlassSlide.id).where(
+        GlassSlide.case_id == case.id, GlassSlide.expected, GlassSlide.counts(), ~sound.exists()
+    )
+    found = session.scalars(waiting.limit(2)).all()
+    return found[0] if len(found) == 1 else None

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Enum,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     UniqueConstraint,
@@ -82,6 +83,7 @@ class SlideImage(Base):
         number: short name for people, "Glas 12"; says nothing about a patient.
         care_provider_id, care_unit_id: who owns it; None until somebody says whose it is, and then nobody sees it.
         case_id: the case it belongs to; until it has one only the laboratory sees it.
+        glass_slide_id: the glass of that case it is a scan of; None until somebody says which.
         caption: what somebody chose to call it; never a patient's name.
         original_digest: SHA-256 of the original, which is also where the archive keeps it.
         byte_size: of the original's files.
@@ -108,16 +110,20 @@ class SlideImage(Base):
         CheckConstraint("status <> 'AVAILABLE' OR pyramid = 'READY'", "available_has_a_pyramid"),
         CheckConstraint("(care_provider_id IS NULL) = (care_unit_id IS NULL)", "owner_is_whole"),
         CheckConstraint("case_id IS NULL OR care_unit_id IS NOT NULL", "case_has_an_owner"),
+        CheckConstraint("glass_slide_id IS NULL OR case_id IS NOT NULL", "glass_has_a_case"),
         # The same content may come from two care providers: each has a slide of its own.
         UniqueConstraint("care_provider_id", "original_digest", postgresql_nulls_not_distinct=True),
+        ForeignKeyConstraint(["glass_slide_id", "case_id"], ["glass_slide.id", "glass_slide.case_id"]),
         Index("ix_slide_image_care_unit_id_number", "care_unit_id", "number"),
         Index("ix_slide_image_original_digest", "original_digest"),
+        Index("ix_slide_image_caseless", "care_unit_id", "number", postgresql_where="case_id IS NULL"),
     )
 
     number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
     care_provider_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("care_provider.id"))
     care_unit_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("care_unit.id"))
     case_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("pathology_case.id"), index=True)
+    glass_slide_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
     caption: Mapped[str | None]
     original_digest: Mapped[str]
     byte_size: Mapped[int] = mapped_column(BigInteger)

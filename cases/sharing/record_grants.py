@@ -7,13 +7,13 @@ it in, case by case, for as long as the choice lasts.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from cases.access import audit
 from cases.access.actors import Actor
@@ -23,31 +23,15 @@ from cases.access.choices import ChoiceKind, choose
 from cases.access.consents import ConsentScope, find_consents
 from cases.access.decisions import subject_of, write_decision
 from cases.access.gate import Code, Intent, Resource, decide
+from cases.access.notifications import WATCHERS, notify
 from cases.access.patients import Patient
 from cases.access.same_patients import find_same
-from cases.database import Base, platform
+from cases.database import platform
 from cases.records.pathology_case import PathologyCase
+from cases.records.record_grant import RecordGrant
 from cases.records.slide_images import SlideImage
 from cases.sharing.resources import describe_cases, describe_slides
 from cases.sharing.worklists import Listed
-
-
-class RecordGrant(Base):
-    """That a care provider has been let into another's case: the one table that sharing goes through.
-
-    Attributes:
-        basis: in law.
-        valid_until: from then on the database hides the case again.
-    """
-
-    __tablename__ = "record_grant"
-    __table_args__ = (UniqueConstraint("to_provider_id", "case_id", "basis"),)
-
-    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("pathology_case.id"), index=True)
-    owner_provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("care_provider.id"))
-    to_provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("care_provider.id"))
-    basis: Mapped[str]
-    valid_until: Mapped[datetime]
 
 
 @dataclass(frozen=True)
@@ -105,6 +89,8 @@ def look_up(session: Session, patient: Patient, kind: ChoiceKind, *, reason: str
         for slide in slides
         if slide.case_id and decide(by, details[slide.id], Intent.READ, now).allow
     ]
+    if kind is ChoiceKind.EMERGENCY:
+        _tell_watchers(session, allowed)
     audit.record(
         session,
         Event.LIST_VIEWED,
@@ -127,6 +113,19 @@ def _find_missing(
     )
     member = is_member(session, by.provider_id, now) and "SJF" in by.rights
     return ({Code.D20} if not member else set()) | ({Code.D23} if not consented else set())
+
+
+def _tell_watchers(session: Session, opened: Iterable[Resource]) -> None:
+    """Each care provider whose cases were opened in an emergency is told of its own patient."""
+    for provider_id, patient_id in sorted({(one.provider_id, one.patient_id) for one in opened if one.patient_id}):
+        notify(
+            session,
+            Event.NODOPPNING,
+            subject_kind="patient",
+            subject_id=patient_id,
+            provider_id=provider_id,
+            roles=WATCHERS,
+        )
 
 
 def _let_in(session: Session, resource: Resource, *, basis: str, by: Actor, until: datetime) -> None:

@@ -73,8 +73,8 @@ class ServiceTerms:
     Attributes:
         performer_department_id: who does it.
         subspecialties: for which; none for every one.
-        accept_minutes, answer_minutes: from submitting to accepting, and to the signed answer, in minutes of the
-            clock, for each urgency that is offered.
+        accept_minutes, answer_minutes: from offering to accepting, and from there to the signed answer, in working
+            minutes (a working day has 540), for each urgency that is offered; INTRAOP in minutes of the clock.
         max_cases_per_week: None for as many as come.
         requires_receiver_accession: whether the performer's own accession number is needed to accept.
         allow_download: whether the performer may take the original file home.
@@ -245,8 +245,13 @@ def find_service(
     request_type: RequestType,
     subspecialty: Subspecialty,
     on: datetime,
+    *,
+    department_id: uuid.UUID | None = None,
 ) -> ServiceDescription | None:
     """The service under which a request can be made at a moment; one made for the subspecialty goes first.
+
+    Args:
+        department_id: the performer's department that is to do it; None for whichever does.
 
     Returns:
         None where there is none in force, or its agreement is not.
@@ -264,7 +269,10 @@ def find_service(
     found = [
         service
         for service, agreement in session.execute(statement)
-        if service.holds(on) and agreement.period is not None and agreement.period.holds(on)
+        if service.holds(on)
+        and department_id in (None, service.performer_department_id)
+        and agreement.period is not None
+        and agreement.period.holds(on)
     ]
     named = (service for service in found if subspecialty in service.subspecialties)
     general = (service for service in found if not service.subspecialties)

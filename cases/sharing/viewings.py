@@ -23,11 +23,13 @@ from cases.access.audit import Event, Subject
 from cases.access.decisions import admit, subject_of, write_decision
 from cases.access.errors import NotThere
 from cases.access.gate import Code, Intent, decide
+from cases.access.organisations import CareProvider
 from cases.access.rights import Changed
 from cases.access.sessions import SignInSession, actors_of, alive
 from cases.database import Base, platform
 from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import PyramidState, SlideImage, SlideStatus
+from cases.sharing.requests import effects
 from cases.sharing.resources import describe_slides
 
 RENEW_BEFORE = timedelta(minutes=1)
@@ -75,6 +77,7 @@ class LiveViewing:
         slide_image_id: whose tiles.
         original_digest: where the archive has the original.
         has_pyramid: whether tiles come from a pyramid file.
+        kept_seconds: how long the owner lets browsers keep them.
     """
 
     id: uuid.UUID
@@ -83,6 +86,7 @@ class LiveViewing:
     slide_image_id: uuid.UUID
     original_digest: str
     has_pyramid: bool
+    kept_seconds: int
 
 
 def open_viewing(session: Session, slide: SlideImage, *, by: Actor, now: datetime) -> Viewing:
@@ -92,6 +96,7 @@ def open_viewing(session: Session, slide: SlideImage, *, by: Actor, now: datetim
         Refused: the gate said no.
         NotThere: nobody owns the slide yet.
     """
+    unbegun = effects.lock_unbegun(session, slide, by=by)
     rights.hold(session, _rests_on(session, slide, by))
     # From here on nothing of this ends unseen; what was read before is read again.
     session.refresh(slide)
@@ -122,6 +127,7 @@ def open_viewing(session: Session, slide: SlideImage, *, by: Actor, now: datetim
         decision_id=decision.id,
         args={"viewing": str(viewing.id)},
     )
+    effects.begin(session, unbegun, by=by, now=now)
     return viewing
 
 
@@ -193,9 +199,11 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
                 SlideImage.id,
                 SlideImage.original_digest,
                 SlideImage.pyramid == PyramidState.READY,
+                CareProvider.tile_cache_seconds,
             )
             .join(SignInSession, SignInSession.id == Viewing.session_id)
             .join(SlideImage, SlideImage.id == Viewing.slide_image_id)
+            .join(CareProvider, CareProvider.id == SlideImage.care_provider_id)
             .where(
                 # One array, however many there are: the statement stays the same and is prepared once.
                 Viewing.id == any_(bindparam(None, list(viewing_ids), ARRAY(Uuid))),

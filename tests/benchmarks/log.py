@@ -33,10 +33,10 @@ from sqlalchemy import event as listening
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cases.access import log_search
 from cases.access.audit import Event, Outcome, Subject, link, record
-from cases.access.log_chain import verify
-from cases.access.log_search import Question, Whose
+from cases.access.log import search as log_search
+from cases.access.log.chain import verify
+from cases.access.log.search import Question, Whose
 from cases.database import act_for, connect, new_id, sessions
 from cases.migrate import migrate
 from viewer.embedded import EmbeddedPostgreSQL, addresses

@@ -33,7 +33,7 @@ def test_the_types_know_every_path_and_field() -> None:
     description = describe()
     assert [path for path in description["paths"] if f'"{path}"' not in types] == []
     for name, schema in description["components"]["schemas"].items():
-        block = re.search(rf"^        {name}: (\{{.*?^        \}}|[^{{].*?);$", types, re.DOTALL | re.MULTILINE)
+        block = re.search(rf'^        "?{name}"?: (\{{.*?^        \}}|[^{{].*?);$', types, re.DOTALL | re.MULTILINE)
         assert block, f"{name} is missing: run make types"
         fields = schema.get("properties", {})
         assert [field for field in fields if not re.search(rf"\b{field}\??:", block[1])] == [], (

@@ -26,7 +26,11 @@ OPEN = {
 """What answers without a session, besides the pages, their assets and the API's description."""
 
 PAGES = {"/api/openapi.json", "/assets", "/{page:path}"}
-FREE = {("/api/slides", "before"): "the number of a slide, which a page copies from the answer before"}
+FREE = {
+    ("/api/slides", "before"): "the number of a slide, which a page copies from the answer before",
+    ("/api/worklists/cases/{which}", "after"): "where a page ended: times and ids, which the answer before made",
+    ("/api/worklists/requests/{which}", "after"): "the same",
+}
 """Parameters of paths and query strings in which something about a patient could be written, by path and name, and why
 it is not. There is no text among them: what is looked for is sent in bodies."""
 
@@ -64,6 +68,8 @@ def list_kinds(app: FastAPI, schema: dict[str, Any]) -> list[dict[str, Any]]:
         schema = app.openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
         return [kind for one in schema["anyOf"] for kind in list_kinds(app, one)]
+    if schema.get("type") == "array":
+        return list_kinds(app, schema["items"])
     return [] if schema.get("type") == "null" else [schema]
 
 
@@ -85,7 +91,8 @@ def fill(app: FastAPI, path: str) -> str:
     for described, parameter in list_parameters(app):
         if described == path and parameter["in"] == "path":
             (kind,) = list_kinds(app, parameter["schema"])
-            values[parameter["name"]] = str(uuid.uuid4()) if kind.get("format") == "uuid" else kind["enum"][0]
+            word = 1 if kind.get("type") == "integer" else kind.get("enum", [None])[0]
+            values[parameter["name"]] = uuid.uuid4() if kind.get("format") == "uuid" else word
     return path.format_map(values)
 
 

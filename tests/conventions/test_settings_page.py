@@ -37,7 +37,9 @@ def describe() -> str:
             case bool(value):
                 default = f"`{str(value).lower()}`"
             case None:
-                default = "in the data folder"
+                default = "in the data folder" if "in the data folder" in (field.description or "") else "none"
+            case "":
+                default = "none"
             case value:
                 default = f"`{value}`"
         rows.append(f"| `SAMSYN_{name.upper()}` | {default} | {field.description} |")
@@ -51,7 +53,14 @@ def test_the_page_of_settings_is_current() -> None:
 
 def test_every_setting_is_described_and_read_from_its_variable() -> None:
     assert all(field.description for field in ViewerSettings.model_fields.values())
-    made = ViewerSettings(database_url="d", redis_url="r", keys=Path("/keys"), anchors=Path("/anchors"))
+    made = ViewerSettings(
+        database_url="d",
+        redis_url="r",
+        keys=Path("/keys"),
+        anchors=Path("/anchors"),
+        delivery_folder=Path("/answers"),
+        delivery_networks="10.0.0.0/8",
+    )
     variables = {f"SAMSYN_{name.upper()}": str(value) for name, value in made.model_dump().items()}
     before = dict(os.environ)
     os.environ.update(variables | {"SAMSYN_DEMO": "true"})

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
-from crowd.filling import number_of
+from crowd.filling import PLACES, number_of
 from product import Database
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
 from cases.access.gate import Intent, decide
-from cases.access.log_accounts import find_users
-from cases.access.log_events import Event, Outcome
-from cases.access.log_search import Question, Whose, search_log
+from cases.access.log.accounts import find_users
+from cases.access.log.events import Event, Outcome
+from cases.access.log.search import Question, Whose, search_log
 from cases.access.patients import find_number, find_patient, show
 from cases.access.people import Assignment
 from cases.access.same_patients import note_changed
@@ -29,9 +30,20 @@ from cases.access.vault import Vault
 from cases.database import act_for, sessions
 from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import SlideImage
+from cases.sharing.my_referrals import list_referrals
 from cases.sharing.resources import describe_slides
 from cases.sharing.viewings import find_live, open_viewing, reconsider
-from cases.sharing.worklists import list_slides
+from cases.sharing.worklists import (
+    CaseList,
+    RequestList,
+    count_lists,
+    follow_requests,
+    list_cases,
+    list_requests,
+    list_slides,
+    search_number,
+    search_patient,
+)
 from cases.transaction import transaction
 
 SEATS = """
@@ -55,7 +67,10 @@ JOIN patient_identifier AS number ON number.patient_id = active_choice.patient_i
 JOIN patient_identifier AS other ON other.extension_hmac = number.extension_hmac AND other.id <> number.id
 JOIN pathology_case AS far_case ON far_case.id = record_grant.case_id AND far_case.patient_id = other.patient_id
 JOIN LATERAL (SELECT id FROM slide_image WHERE case_id = far_case.id LIMIT 1) AS far ON true
-WHERE signed_in.ended_at IS NULL
+WHERE signed_in.ended_at IS NULL AND NOT EXISTS (
+    SELECT FROM disclosure
+    WHERE disclosure.case_id = far_case.id AND disclosure.to_provider_id = assignment.care_provider_id
+)
 """
 
 
@@ -111,16 +126,18 @@ class Everyday:
             Seat(tokens[bytes(row["token_digest"])], row["own_slide"], row["far_slide"], row["late"])
             for row in database.query(SEATS)
         ]
+        self.clinicians = [f"clinician {place}" for place in range(PLACES)]
+        self.requests = [row["id"] for row in database.query("SELECT id FROM share_request WHERE status = 'IN_REVIEW'")]
         self.viewings = [row["id"] for row in database.query("SELECT id FROM viewing WHERE closed_at IS NULL")]
         self.patients: int = database.query("SELECT count(*) AS number FROM patient")[0]["number"]
         self.begun: datetime = database.query("SELECT min(at) AS at FROM audit_event")[0]["at"]
 
     @contextmanager
-    def request(self) -> Iterator[tuple[Session, Actor, Seat]]:
+    def request(self, token: str | None = None) -> Iterator[tuple[Session, Actor, Seat]]:
         """One request of somebody, as the web's `permit` begins it and its transaction commits it."""
         seat = self.random.choice(self.seats)
         with transaction(self.make) as session:
-            found = find_actor(session, seat.token, now=datetime.now(UTC), client_ip="10.0.0.7")
+            found = find_actor(session, token or seat.token, now=datetime.now(UTC), client_ip="10.0.0.7")
             assert found is not None
             actor = found.require_actor()
             act_for(session, actor.provider_id)
@@ -180,6 +197,51 @@ class Everyday:
         with clock, self.request() as (session, actor, seat):
             listed = list_slides(session, by=actor, now=datetime.now(UTC), limit=50, before=seat.late)
         assert listed
+
+    def list_requests(self, clock: Clock, *, which: RequestList) -> None:
+        """The first page of a list of requests: the whole request."""
+        with clock, self.request() as (session, actor, _):
+            list_requests(session, which, by=actor, now=datetime.now(UTC), limit=50)
+
+    def list_further(self, clock: Clock) -> None:
+        """The second page of what was sent: the whole request."""
+        with self.request() as (session, actor, _):
+            first = list_requests(session, RequestList.SENT, by=actor, now=datetime.now(UTC), limit=50)
+        with clock, transaction(self.make) as session:
+            act_for(session, actor.provider_id)
+            list_requests(session, RequestList.SENT, by=actor, now=datetime.now(UTC), limit=50, after=first.next)
+
+    def list_cases(self, clock: Clock, *, which: CaseList) -> None:
+        """The first page of a list of own cases: the whole request."""
+        with clock, self.request() as (session, actor, _):
+            list_cases(session, which, by=actor, now=datetime.now(UTC), limit=50)
+
+    def count(self, clock: Clock) -> None:
+        """How much stands in each list: the whole request."""
+        with clock, self.request() as (session, actor, _):
+            counts = count_lists(session, by=actor, now=datetime.now(UTC))
+        assert counts[RequestList.SENT] > 0
+
+    def follow(self, clock: Clock) -> None:
+        """A request that changed, for one browser's stream: the whole request."""
+        request_id = self.random.choice(self.requests)
+        with clock, self.request() as (session, actor, _):
+            follow_requests(session, [request_id], by=actor, now=datetime.now(UTC))
+
+    def search_lists(self, clock: Clock, *, by_patient: bool) -> None:
+        """Search for a case by its number or its patient's: the whole request."""
+        number = self.random.randrange(self.patients)
+        with clock, self.request() as (session, actor, _):
+            if by_patient:
+                search_patient(session, number_of(number), by=actor, now=datetime.now(UTC))
+            else:
+                search_number(session, f"D-{number}", by=actor, now=datetime.now(UTC))
+
+    def list_referrals(self, clock: Clock) -> None:
+        """The first page of a clinician's referrals: the whole request."""
+        with clock, self.request(self.random.choice(self.clinicians)) as (session, actor, _):
+            rows = list_referrals(session, by=actor, now=datetime.now(UTC), limit=50)
+        assert len(rows) == 50
 
     def search_patient(self, clock: Clock) -> None:
         """Search for a patient by number and show what is found: the whole request."""
@@ -271,6 +333,18 @@ TASKS: Mapping[str, Task] = {
     "200 viewings: which are live": Everyday.serve,
     "slide list, first page of 50": Everyday.list_first,
     "slide list, last page": Everyday.list_last,
+    **{
+        f"list {which} of requests, first page": partial(Everyday.list_requests, which=which)
+        for which in RequestList
+        if which is not RequestList.ORDERED
+    },
+    "list SENT of requests, second page": Everyday.list_further,
+    **{f"list {which} of cases, first page": partial(Everyday.list_cases, which=which) for which in CaseList},
+    "list of referrals, first page": Everyday.list_referrals,
+    "counts of all lists": Everyday.count,
+    "a request that changed, for a stream": Everyday.follow,
+    "search a case by its number": partial(Everyday.search_lists, by_patient=False),
+    "search cases by a patient's number": partial(Everyday.search_lists, by_patient=True),
     "search a patient by number": Everyday.search_patient,
 }
 """What is done, by its name."""

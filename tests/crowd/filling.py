@@ -13,20 +13,23 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from contracts import make_agreement, make_service
 from product import Database
 from sqlalchemy import Connection, text
 from world import Place, World
 
+from cases.access.agreements import AgreementType
 from cases.access.identifiers import ROOTS, Identifier, IdentifierType, check_digit
 from cases.access.permissions import Role
 from cases.access.vault import Vault
+from cases.transaction import transaction
 
 PROVIDERS, UNITS = 4, 2
 PLACES = PROVIDERS * UNITS
 """Case n is of place n modulo this, whose care provider is n modulo `PROVIDERS`."""
 STAFF = 12
 """Pathologists at each place."""
-SCRIPT = Path(__file__).with_suffix(".sql")
+SCRIPTS = (Path(__file__).with_suffix(".sql"), Path(__file__).with_name("sharing.sql"))
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Sizes:
     """How much there is to be.
 
     Attributes:
-        cases: with a patient each and two slides each; a fifth of the patients is at the next care provider too.
+        cases: with a patient, a specimen, a referral and two slides each; a fifth of the patients is at the next care
+            provider too, and a tenth of the cases was asked about there.
         entries: of the log.
         sessions: of the people; each has opened one slide.
         live: sessions in which somebody looks at a slide now.
@@ -74,11 +78,13 @@ def fill(database: Database, sizes: Sizes, *, say: Callable[[str], None] = lambd
                 _note_place(connection, places.index(place), place, staff, vault)
             _copy_numbers(connection, places, sizes, vault)
             numbers = vars(sizes) | {"providers": PROVIDERS, "units": UNITS, "places": PLACES, "staff": STAFF}
-            for step in SCRIPT.read_text().split("\n--- ")[1:]:
-                name, statements = step.split("\n", 1)
-                say(name)
-                for statement in statements.rstrip(";\n").split(";\n"):
-                    connection.execute(text(statement), numbers | {"root": ROOTS[IdentifierType.PNR]})
+            _note_services(connection, world, places)
+            for script in SCRIPTS:
+                for step in script.read_text().split("\n--- ")[1:]:
+                    name, statements = step.split("\n", 1)
+                    say(name)
+                    for statement in statements.rstrip(";\n").split(";\n"):
+                        connection.execute(text(statement), numbers | {"root": ROOTS[IdentifierType.PNR]})
         say("counting")
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -104,6 +110,25 @@ def _make_places(world: World) -> list[Place]:
 def _make_staff(places: list[Place]) -> list[list[uuid.UUID]]:
 
     return [[place.person(Role.PAT, Role.COO).assignment.id for _ in range(STAFF)] for place in places]
+
+
+def _note_services(connection: Connection, world: World, places: list[Place]) -> None:
+    """Each place asks the next one, which is another care provider's; and has a clinician."""
+    connection.execute(text("CREATE TEMP TABLE service (place int PRIMARY KEY, service_id uuid, agreement_id uuid)"))
+    connection.execute(text("CREATE TEMP TABLE clinic (place int PRIMARY KEY, assignment_id uuid)"))
+    for number, place in enumerate(places):
+        performer = places[(number + 1) % PLACES]
+        with transaction(world.owner) as session:
+            agreement = make_agreement(session, AgreementType.COOPERATION, place.provider, performer.provider)
+            service_id, agreement_id = make_service(session, agreement, performer.department).id, agreement.id
+        connection.execute(
+            text("INSERT INTO service VALUES (:place, :service_id, :agreement_id)"),
+            {"place": number, "service_id": service_id, "agreement_id": agreement_id},
+        )
+        connection.execute(
+            text("INSERT INTO clinic VALUES (:place, :assignment_id)"),
+            {"place": number, "assignment_id": place.person(Role.CLN).assignment.id},
+        )
 
 
 def _note_place(connection: Connection, number: int, place: Place, staff: list[uuid.UUID], vault: Vault) -> None:

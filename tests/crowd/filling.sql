@@ -22,14 +22,20 @@ SELECT uuidv7(at - now()), at, 1, patient_id, provider_id, 'PNR', :root, locked,
 FROM made JOIN number USING (n) ORDER BY n;
 
 --- cases
+ALTER TABLE pathology_case DISABLE TRIGGER ring;
+ALTER TABLE case_member DISABLE TRIGGER ring;
 INSERT INTO pathology_case (id, created_at, version, care_provider_id, care_unit_id, department_id, lid, patient_id,
-    accessioned_at, last_registered_at, status, responsible_assignment_id)
-SELECT case_id, at, 1, provider_id, unit_id, department_id, 'D-' || n, patient_id, at, at,
+    accessioned_at, last_registered_at, due_at, signout_department_id, category, priority, status,
+    responsible_assignment_id)
+SELECT case_id, at, 1, provider_id, unit_id, department_id, 'D-' || n, patient_id, at, at, at + interval '14 days',
+    department_id, 'HISTOLOGY', CASE n / :places % 20 WHEN 0 THEN 'SNABB' WHEN 1 THEN 'SVF' ELSE 'ROUTINE' END,
     CASE WHEN open THEN 'IN_DIAGNOSIS' ELSE 'FINAL' END, CASE WHEN n % 3 = 0 THEN assignment_id END
 FROM made ORDER BY n;
 INSERT INTO case_member (id, created_at, version, care_provider_id, case_id, assignment_id, ended_at)
 SELECT uuidv7(at - now()), at, 1, provider_id, case_id, assignment_id, CASE WHEN NOT open THEN at END
 FROM made WHERE n % 2 = 0 ORDER BY n;
+ALTER TABLE pathology_case ENABLE TRIGGER ring;
+ALTER TABLE case_member ENABLE TRIGGER ring;
 
 --- slides
 ALTER TABLE slide_image DISABLE TRIGGER ring;
@@ -124,16 +130,20 @@ FROM sought ORDER BY k DESC;
 CREATE TEMP TABLE line AS
 SELECT e, at, uuidv7(at - now()) AS id, place.provider_id, place.unit_id,
     staff[1 + (hashint4(e + 7) & 1048575) % :staff] AS assignment_id, wanted - wanted % :providers
-        + (e + (e % 10 = 0)::int) % :providers AS n
+        + (e + (e % 10 = 0)::int) % :providers AS n,
+    CASE WHEN e % 50000 = 13 THEN 'NODOPPNING' WHEN e % 100 = 7 THEN 'ACCESS_DENIED' WHEN e % 20 = 0 THEN 'LIST_VIEWED'
+        WHEN e % 3 = 0 THEN 'SLIDE_OPENED' WHEN e % 3 = 1 THEN 'SLIDE_CLOSED' ELSE 'CASE_VIEWED' END AS event
 FROM (
     SELECT e, now() - (:entries - e) * (interval '1000 days' / :entries) AS at,
         CASE WHEN e % 100 = 1 THEN e / 100 % 50 * :providers ELSE (hashint4(e) & 1073741823) % :cases END AS wanted
     FROM generate_series(0, :entries - 1) AS e
 ) JOIN place ON place.place = e % :providers + :providers * (e / :providers % :units);
 ANALYZE line;
-INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, kind, subject_id, patient_id, provider_id, unit_id)
-SELECT line.id, ordinal, line.provider_id, line.at, 'case', case_id, patient_id, made.provider_id, made.unit_id
-FROM line CROSS JOIN LATERAL generate_series(0, CASE WHEN e % 20 = 0 THEN 9 ELSE 0 END) AS ordinal
+INSERT INTO audit_subject (event_id, ordinal, care_provider_id, at, event, person_id, kind, subject_id, patient_id,
+    provider_id, unit_id)
+SELECT line.id, ordinal, line.provider_id, line.at, event, person_id, 'case', case_id, patient_id, made.provider_id,
+    made.unit_id
+FROM line JOIN assignment ON assignment.id = line.assignment_id CROSS JOIN LATERAL generate_series(0, CASE WHEN e % 20 = 0 THEN 9 ELSE 0 END) AS ordinal
 JOIN made ON made.n = (line.n + :places * ordinal) % :cases
 ORDER BY e;
 
@@ -141,10 +151,7 @@ ORDER BY e;
 ALTER TABLE audit_event DISABLE TRIGGER link;
 INSERT INTO audit_event (id, care_provider_id, seq, at, event, activity, outcome, code, basis, purpose, person_id,
     assignment_id, unit_id, session_id, client_ip, args, owners, prev_hash, hash)
-SELECT line.id, line.provider_id, 100000 + e / :providers, line.at,
-    CASE WHEN e % 50000 = 13 THEN 'NODOPPNING' WHEN e % 100 = 7 THEN 'ACCESS_DENIED' WHEN e % 20 = 0 THEN 'LIST_VIEWED'
-        WHEN e % 3 = 0 THEN 'SLIDE_OPENED' WHEN e % 3 = 1 THEN 'SLIDE_CLOSED' ELSE 'CASE_VIEWED' END,
-    'Läsa', CASE WHEN e % 100 = 7 THEN 'DENIED' ELSE 'OK' END, CASE WHEN e % 100 = 7 THEN 'D10' END, 'OWN_UNIT',
+SELECT line.id, line.provider_id, 100000 + e / :providers, line.at, event, 'Läsa', CASE WHEN e % 100 = 7 THEN 'DENIED' ELSE 'OK' END, CASE WHEN e % 100 = 7 THEN 'D10' END, 'OWN_UNIT',
     'Vård och behandling', person_id, line.assignment_id, line.unit_id, uuidv7(line.at - now()), '10.0.0.7', '{}',
     CASE WHEN e % 10 = 0 THEN ARRAY[made.provider_id] ELSE ARRAY[]::uuid[] END, sha256(int4send(e)),
     sha256(int4send(e + :providers))

@@ -60,7 +60,7 @@ class _Seen:
 class Installation:
     """One data folder and what `samsyn up` starts on it; nothing of it is left after the `with` block.
 
-    Parts: supervisor, verifier, builder, scheduler, web, broker, postmaster, backend (a connection of ours),
+    Parts: supervisor, verifier, builder, courier, scheduler, web, broker, postmaster, backend (a connection of ours),
     database (its helpers), pool (children of the two workers), template (forks the processes that read slides),
     sandbox (these processes), tile template and tile sandbox (the web's own), ingest, other.
 
@@ -295,6 +295,8 @@ class Installation:
         above = self._part(parent, seen) if parent is not None else ""
         if above in ("verifier", "builder"):
             return "pool"
+        if above == "courier":
+            return "other"
         below = {"pool": "template", "template": "sandbox", "web": "tile template", "tile template": "tile sandbox"}
         if above in below:
             return below[above]
@@ -304,6 +306,7 @@ class Installation:
             " serve ": "web",
             " schedule ": "scheduler",
             "verification": "verifier",
+            "deliveries": "courier",
             " work ": "builder",
         }
         return next((part for word, part in named.items() if word in words), "other")

@@ -39,13 +39,14 @@ TARGETS = {
     "web": 2,
     "ingest": 3,
     "scheduler": 1,
+    "courier": 1,
     "supervisor": 3,
     "everything": 3,
 }
 """What is killed, and how often against the others."""
 BY_ITSELF_S = 180.0
 """A lease of 20 s, the supervisor's longest pause of 10 s, a sweep every 5 s, the slowest slide, and a busy machine."""
-PROCESSES = Counter(supervisor=1, verifier=1, builder=1, scheduler=1, web=1, broker=1, postmaster=1)
+PROCESSES = Counter(supervisor=1, verifier=1, builder=1, courier=1, scheduler=1, web=1, broker=1, postmaster=1)
 """Of a healthy installation, beside those that come and go."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from cases.access.audit import PLATFORM, Event, LogUnavailable, Outcome, Subject, keep_refusals, link, record
-from cases.access.log_chain import Report
+from cases.access.log.chain import Report
 from cases.database import act_for, connect, platform, sessions
 
 

@@ -13,7 +13,7 @@ from chains import ONE, OTHER, as_intruder, check, cut, write
 from product import ROOT, Database
 from sqlalchemy import text
 
-from cases.access.log_anchors import AnchorsDamaged, read_anchors
+from cases.access.log.anchors import AnchorsDamaged, read_anchors
 from cases.database import sessions
 from worker.app import create_app
 from worker.settings import WorkerSettings

@@ -12,8 +12,8 @@ from product import Database
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from cases.access.log_anchors import AnchorsDamaged, read_anchors
-from cases.access.log_chain import Report
+from cases.access.log.anchors import AnchorsDamaged, read_anchors
+from cases.access.log.chain import Report
 
 CHANGES = [
     "at = at + interval '1 microsecond'",
@@ -60,6 +60,8 @@ SUBJECT_CHANGES = [
     "UPDATE audit_subject SET ordinal = 7",
     "UPDATE audit_subject SET at = at - interval '1 day'",
     "UPDATE audit_subject SET care_provider_id = gen_random_uuid()",
+    "UPDATE audit_subject SET event = 'LOGOUT'",
+    "UPDATE audit_subject SET person_id = gen_random_uuid()",
     "DELETE FROM audit_subject",
 ]
 

@@ -162,7 +162,7 @@ def count_uploads(product: Product) -> int:
     (row,) = product.database.query(
         "SELECT count(*) AS n FROM audit_event JOIN audit_subject ON event_id = audit_event.id"
         " JOIN slide_image ON slide_image.id = subject_id AND provider_id = slide_image.care_provider_id"
-        " WHERE event = 'SLIDE_UPLOADED' AND audit_event.care_provider_id = provider_id"
+        " WHERE audit_event.event = 'SLIDE_UPLOADED' AND audit_event.care_provider_id = provider_id"
     )
     return int(row["n"])
 

@@ -149,3 +149,22 @@ def test_the_platform_gives_no_other_roles_and_leaves_nothing_behind(samsyn: Sam
     code, said = add_person(samsyn, 1, "--role", "ADM=DNR-2026-1", "--person", nobody, typed=())
     assert (code, f"Samsyn knows no person {nobody}" in said) == (1, True), said
     assert database.query("SELECT id FROM person UNION ALL SELECT id FROM assignment") == []
+
+
+def test_whoever_several_care_providers_rely_on_is_changed_by_the_platform(samsyn: Samsyn, database: Database) -> None:
+    join(samsyn)
+    add_person(samsyn, 1, *HEAD, typed=ANNA)
+    (row,) = database.query("SELECT id, given_name FROM person")
+    code, said = samsyn("organisations", "change-person", str(row["id"]), "--family-name", "Ek", "--protected")
+    assert (code, "Changed: family_name, protected." in said) == (0, True), said
+    changed = database.query("SELECT given_name, family_name, protected FROM person")
+    assert changed == [{"given_name": "Anna", "family_name": "Ek", "protected": True}]
+    logged = database.query("SELECT args, care_provider_id FROM audit_event WHERE event = 'PERSON_CHANGED'")
+    assert [(entry["args"], entry["care_provider_id"].int) for entry in logged] == [
+        ({"what": "family_name, protected"}, 0)
+    ]
+    code, said = samsyn("organisations", "change-person", str(row["id"]))
+    assert (code, "Say what is to be different; nothing was changed" in said) == (1, True), said
+    nobody = "00000000-0000-7000-8000-000000000000"
+    code, said = samsyn("organisations", "change-person", nobody, "--title", "Överläkare")
+    assert (code, f"Samsyn knows no person {nobody}" in said) == (1, True), said

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from every_request import BODIES, WORDS, Noting, ask, fill, named_by
+from every_request import BODIES, WORDS, Noting, ask, fill, name_in, named_by
 from furnished import GRANTABLE, Furnished, furnish
 from makers import write_good_slide
 from patients import make_number
@@ -31,8 +31,11 @@ DIRECTORY = {
     ("GET /api/organisations/{provider_id}", "provider_id"),
     ("POST /api/agreements", "performer_id"),
     ("GET /api/checklists/{customer_id}/{performer_id}", "performer_id"),
+    ("POST /api/requests", "performer_department_id"),
+    ("POST /api/requests/preview", "performer_department_id"),
+    ("PUT /api/requests/{request_id}", "performer_department_id"),
 }
-"""Care providers that may be named: everybody knows which there are, and may want an agreement with each."""
+"""Care providers and departments that may be named: everybody knows which there are, and may want to ask each."""
 ALIKE = {
     ("PUT /api/organisations/{provider_id}/status", "provider_id"): 403,  # for the platform's operator alone
     ("POST /api/service-descriptions", "customer_id"): 422,  # neither is a party of the agreement
@@ -40,6 +43,19 @@ ALIKE = {
     ("POST /api/log/search", "person_id"): 200,  # nothing is found
     ("POST /api/log/search", "patient_id"): 200,
     ("POST /api/log/search", "entry_id"): 422,  # no entry to go on after
+    ("PUT /api/slides/{slide_id}/case", "case_id"): 412,  # the slide has changed since
+    ("PUT /api/notifications/reading", "notification_id"): 204,  # nothing has been read
+    ("PUT /api/requests/{request_id}/stream/reading", "said_id"): 204,
+    ("PATCH /api/cases/{case_id}", "assignment_id"): 422,  # nobody of the owner's
+    ("POST /api/requests", "slide_id"): 422,  # neither is of the case
+    ("POST /api/requests/preview", "slide_id"): 422,
+    ("PUT /api/requests/{request_id}", "slide_id"): 412,  # the request has changed since
+    ("POST /api/requests/{request_id}/disclosure", "asked_slide_id"): 409,  # it has been answered
+    ("POST /api/requests/{request_id}/assign", "assignment_id"): 403,  # a pathologist assigns themselves
+    ("POST /api/requests/{request_id}/reassign", "assignment_id"): 422,  # nobody who works there
+    ("POST /api/requests/{request_id}/countersigner", "reader_id"): 422,
+    ("PUT /api/answers/{answer_id}/amender", "assignment_id"): 403,  # for the head alone
+    ("POST /api/work-orders/{work_order_id}/fulfilment", "asked_slide_id"): 409,  # nobody has taken it on
 }
 """Where another's id and one that nobody has are answered alike, but not with 404."""
 TRIED_BELOW = {("POST /api/patients/{patient_id}/identifiers", "twin_id")}
@@ -48,8 +64,39 @@ NOT_SENT = {
     "price_list_id": "there are no price lists yet",
     "party_b": "the same as `performer_id`",
     "part_of": "the same as `unit_id`",
+    "referring_unit_id": "anybody of the directory may have referred",
+    "referring_assignment_id": "somebody of that unit, who is named with it",
+    "answer_recipients": "care units of the directory",
+    "slide_id": "a draft keeps what its author writes; signing it compares that with what was handed out",
+    "slide_ids": "the same",
+    "annotations": "the same",
+    "read_elsewhere": "the same",
 }
 """Ids in bodies that have another name in tests/every_request.py, or nothing that they could name."""
+_WISHED = {
+    "watcher_assignment_id": "assignment_id",
+    "stand_in_assignment_id": "assignment_id",
+    "named_reader_id": "assignment_id",
+    "parent_request_id": "request_id",
+    "consent_assertion_id": "consent_id",
+    "glass_ids": "glass_slide_id",
+    "case_ids": "case_id",
+    "attachment_ids": "attachment_id",
+}
+MORE = {
+    "PUT /api/slides/{slide_id}/case": {"glass_slide_id": "glass_slide_id"},
+    "POST /api/slides/{slide_id}/annotations": {"request_id": "request_id"},
+    "PUT /api/annotations/{annotation_id}": {"request_id": "request_id"},
+    "POST /api/cases": {"responsible_assignment_id": "assignment_id"},
+    "POST /api/requests": _WISHED,
+    "POST /api/requests/preview": _WISHED,
+    "PUT /api/requests/{request_id}": _WISHED,
+    "POST /api/requests/{request_id}/messages": {"reply_to_id": "said_id", "annotation_id": "annotation_id"},
+    "POST /api/requests/{request_id}/work-orders": {"target_id": "tissue_block_id"},
+    "POST /api/answers/{answer_id}/signatures": {"countersigner_id": "reader_id"},
+    "PUT /api/reconciliations/{reconciliation_id}/outcome": {"third_request_id": "request_id"},
+}
+"""Ids that a body may have and that tests/every_request.py leaves out: each is added alone."""
 LISTS = sorted(
     route
     for route, allowed in ALLOWED.items()
@@ -57,7 +104,12 @@ LISTS = sorted(
 )
 SEEN_BY_ALL = {"GET /api/organisations", "GET /api/checklists"}
 """Lists that are about the others: their units, and whether they are ready to work with one's own care provider."""
+READ_MEANWHILE = {"GET /api/notifications", "GET /api/notifications/count"}
+"""What the tests before this one have marked as read."""
 PLACES = {
+    "/api/notifications": "notification_id",
+    "/api/deliveries": "message_id",
+    "/api/my-referrals": "referral_id",
     "/api/people": "person_id",
     "/api/absences": "absence_id",
     "/api/risk-analyses": "grant_id",
@@ -69,6 +121,14 @@ PLACES = {
     "/api/log/extracts": "extract_id",
 }
 """Lists that go on after an id, and what stands in them."""
+BELOW = {
+    "/api/log/reviews/{review_id}/findings",
+    "/api/requests/{request_id}/stream",
+    "/api/slides/{slide_id}/annotations",
+    "/api/worklists/cases/{which}",
+    "/api/worklists/requests/{which}",
+}
+"""Lists of something that is itself asked for, or whose place is a mark of ours."""
 KNOWN_TO_ALL = {"provider_id", "customer_id", "performer_id", "unit_id", "department_id", "performer_department_id"}
 """What the directory names."""
 PAIRS = [(route, name) for route in ALLOWED for name in sorted(named_by(route))]
@@ -154,6 +214,24 @@ def test_anothers_id_is_answered_as_one_that_nobody_has(regions: Regions, route:
     assert regions.kalmar.ids[name] not in theirs.text
 
 
+@pytest.mark.parametrize(
+    ("route", "field", "name"),
+    [(route, field, name) for route, added in MORE.items() for field, name in added.items()],
+)
+def test_anothers_id_that_may_stand_in_a_body_is_as_one_that_nobody_has(
+    regions: Regions, route: str, field: str, name: str
+) -> None:
+    token = who_may(regions.linkoping, route)
+    method, path, body = fill(route, regions.linkoping.ids)
+    theirs, nobodys = (
+        ask(regions.client, (method, path, body | {field: [value] if field.endswith("s") else value}), token=token)
+        for value in (regions.kalmar.ids[name], str(uuid.uuid4()))
+    )
+    assert told(theirs) == told(nobodys)
+    assert theirs.status_code in (403, 404, 409, 412, 422), theirs.text
+    assert theirs.json()["code"] != "INVALID_REQUEST", theirs.text
+
+
 def test_the_checklist_of_two_others_is_answered_as_one_of_nobody(regions: Regions) -> None:
     route = "GET /api/checklists/{customer_id}/{performer_id}"
     theirs, nobodys = (
@@ -170,11 +248,12 @@ def test_every_id_that_the_description_names_is_tried(regions: Regions) -> None:
         for method, operation in item.items():
             route = f"{method.upper()} {path}"
             named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
-            assert named - set(WORDS) <= named_by(route), route
+            assert {name_in(route, name) for name in named - set(WORDS)} <= named_by(route), route
             sent = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             ids = set(list_ids(sent, description["components"]["schemas"]))
             body = json.dumps(BODIES[route](Noting())) if ids else ""
-            assert {name for name in ids - set(NOT_SENT) if f'"{name}": ' not in body} == set(), route
+            ids -= NOT_SENT.keys() | MORE.get(route, {}).keys()
+            assert {name for name in ids if f'"{name}": ' not in body} == set(), route
     assert DIRECTORY | set(ALIKE) | TRIED_BELOW <= set(PAIRS)
 
 
@@ -193,7 +272,7 @@ def list_ids(schema: Any, schemas: Mapping[str, Any], name: str = "") -> Iterato
 def test_lists_say_the_same_before_and_after_another_has_everything(regions: Regions) -> None:
     after = read_lists(regions.client, regions.linkoping)
     changed = {route for route in LISTS if after[route] != regions.before[route]}
-    assert changed == SEEN_BY_ALL
+    assert changed - READ_MEANWHILE == SEEN_BY_ALL
     theirs = set(regions.kalmar.ids.values()) - set(regions.linkoping.ids.values())
     theirs -= {regions.kalmar.ids[name] for name in KNOWN_TO_ALL}
     for route, content in after.items():
@@ -204,7 +283,7 @@ def test_lists_say_the_same_before_and_after_another_has_everything(regions: Reg
 def test_anothers_id_is_no_place_in_a_list(regions: Regions) -> None:
     paths = regions.client.get("/api/openapi.json").raise_for_status().json()["paths"]
     going_on = {path for path, item in paths.items() if any(one["name"] == "after" for one in list_query(item))}
-    assert going_on - {"/api/organisations", "/api/log/reviews/{review_id}/findings"} == set(PLACES)
+    assert going_on - BELOW - {"/api/organisations"} == set(PLACES)
     for path, name in PLACES.items():
         token, theirs = who_may(regions.linkoping, f"GET {path}"), regions.kalmar.ids[name]
         answers = [
@@ -227,7 +306,7 @@ def test_the_log_of_another_is_not_found(regions: Regions) -> None:
         found = ask(regions.client, question, token=token).json()["items"]
         # That somebody here asked for another's id is an entry with that id in it.
         text = json.dumps([entry for entry in found if entry["event"] != "LOG_SEARCHED"])
-        assert bool(found) is (whose == "OUR_USERS")
+        assert found
         assert not [one for one in theirs if one in text]
         asked = {"whose": whose, "patient_id": regions.kalmar.ids["patient_id"], "event": "SLIDE_OPENED"}
         another, nobody = (
@@ -313,4 +392,4 @@ def test_whoever_is_let_in_lets_nobody_else_in(regions: Regions) -> None:
         route = f"{method} /api/cases/{{case_id}}/members/{{assignment_id}}"
         refused = ask(regions.client, fill(route, ids), token=doctor.token)
         assert (refused.status_code, refused.json()["code"]) == (403, "D04")
-        assert "decided by the care provider that owns it" in refused.json()["detail"]
+        assert "another care provider's, which alone changes it" in refused.json()["detail"]

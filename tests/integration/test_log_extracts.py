@@ -16,8 +16,8 @@ from world import Place, Somebody, World
 
 from cases.access.audit import Event, Outcome, Subject, record
 from cases.access.errors import IllegalMove, Invalid, NotThere
-from cases.access.log_accounts import account
-from cases.access.log_extracts import (
+from cases.access.log.accounts import account
+from cases.access.log.extracts import (
     Delivery,
     IdentityProof,
     check_identity,

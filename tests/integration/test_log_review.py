@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from cases.access.actors import Actor
 from cases.access.audit import AuditEvent, AuditSubject, Event, Outcome, link
 from cases.access.errors import Conflict, IllegalMove, Invalid, NotPermitted
-from cases.access.log_review import (
+from cases.access.log.review import (
     LogReview,
     LogReviewFinding,
     Result,
@@ -27,8 +28,8 @@ from cases.access.log_review import (
     finish_review,
     plan_review,
 )
-from cases.access.log_risks import collect_pairs
-from cases.access.log_sampling import Reason
+from cases.access.log.risks import collect_pairs
+from cases.access.log.sampling import ALWAYS, Reason
 from cases.access.organisations import CareProvider, CareUnit
 from cases.access.patients import Protection, register_patient
 from cases.access.people import Assignment, Person
@@ -72,6 +73,7 @@ class Hospital:
         event: Event = Event.CASE_VIEWED,
         outcome: Outcome = Outcome.OK,
         times: int = 1,
+        args: Mapping[str, str] | None = None,
     ) -> None:
         """Entries of some time ago."""
         for _ in range(times):
@@ -98,7 +100,7 @@ class Hospital:
                     person_id=user.person_id,
                     assignment_id=user.id,
                     unit_id=self.laboratory.id,
-                    args={},
+                    args=args or {},
                     owners=[],
                     hash=bytes(32),
                 )
@@ -171,6 +173,27 @@ def test_hours_are_those_of_the_providers_clock(hospital: Hospital, at: datetime
     user, patient = hospital.user(), hospital.patient()
     hospital.see(user, patient, at=at)
     assert risks_of(hospital, user, patient) == ({Reason.OUTSIDE_HOURS} if risky else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "risky"),
+    [
+        (Event.PATIENT_CHANGED, {"protection": "NONE", "lowered_from": "SEKRETESSMARKERING"}, True),
+        (Event.PATIENT_CHANGED, {"protection": "SEKRETESSMARKERING"}, False),
+        (Event.OBJECTION_CLEARED, {}, True),
+        (Event.OBJECTION_SET, {}, False),
+        (Event.BLOCK_REVOKED, {"type": "OUTER"}, True),
+        (Event.BLOCK_DELETED, {"type": "OUTER"}, True),
+        (Event.BLOCK_REGISTERED, {"type": "OUTER"}, False),
+    ],
+)
+def test_whoever_takes_a_protection_away_is_always_looked_at(
+    hospital: Hospital, event: Event, args: Mapping[str, str], risky: bool
+) -> None:
+    user, patient = hospital.user(), hospital.patient()
+    hospital.see(user, patient, event=event, args=args)
+    assert risks_of(hospital, user, patient) == ({Reason.PROTECTION_LOWERED} if risky else frozenset())
+    assert Reason.PROTECTION_LOWERED in ALWAYS
 
 
 @pytest.mark.parametrize(("times", "risky"), [(2, False), (3, True)])

@@ -17,7 +17,7 @@ from world import Place, Somebody, World
 from cases.access.audit import Event, Outcome, Subject, record
 from cases.access.errors import Invalid
 from cases.access.identities import link_identifier
-from cases.access.log_search import Question, Whose, search, search_log
+from cases.access.log.search import Question, Whose, search, search_log
 from cases.access.patients import Patient
 from cases.access.permissions import Role
 

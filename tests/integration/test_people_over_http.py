@@ -224,6 +224,12 @@ def test_the_directory_is_read_by_everybody_and_changed_by_its_own_administrator
     assert (
         found(team.administrator.patch(address, json=contact, headers=headers))["incident_contact"] == "010-103 00 01"
     )
+    now = {"if-match": team.administrator.get(address).headers["etag"]}
+    assert found(team.administrator.get(address))["tile_cache_seconds"] == 0
+    too_long = team.administrator.patch(address, json={"tile_cache_seconds": 301}, headers=now)
+    refused(too_long, 422, "INVALID_REQUEST", "less_than_equal")
+    kept = team.administrator.patch(address, json={"tile_cache_seconds": 300}, headers=now)
+    assert found(kept)["tile_cache_seconds"] == 300
     closed = team.administrator.patch(
         f"/api/departments/{department['id']}", json={"name": "Akuten", "closed": True}, headers=matching(1)
     )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from cases.access.identifiers import IdentifierType, parse
-from cases.access.log_chain import verify
+from cases.access.log.chain import verify
 from cases.access.organisations import CareProvider, RegionCode
 from cases.access.vault import Vault
 from cases.database import act_for, sessions
@@ -46,6 +46,10 @@ UNION ALL SELECT 'patient', encode(extension_hmac, 'hex') || ' ' || name FROM pa
     JOIN care_provider ON care_provider.id = care_provider_id
 UNION ALL SELECT 'case', lid || ' ' || hsa_id || ' ' || status FROM pathology_case
     JOIN care_unit ON care_unit.id = care_unit_id
+UNION ALL SELECT 'glass', label_text || ' ' || care_provider.name FROM glass_slide
+    JOIN care_provider ON care_provider.id = care_provider_id
+UNION ALL SELECT 'referral', referral_number || ' ' || question || coalesce(care_unit.name, '') FROM referral
+    LEFT JOIN care_unit ON care_unit.id = referring_unit_id
 """
 """Everything that the pilot is, without ids and times."""
 
@@ -104,7 +108,7 @@ def test_every_row_is_in_the_log_and_the_log_is_whole(owner: Session) -> None:
         missing = owner.scalar(
             text(
                 f"SELECT count(*) FROM {table} WHERE id NOT IN (SELECT subject_id FROM audit_subject"  # noqa: S608
-                " JOIN audit_event ON audit_event.id = event_id WHERE event = :event)"
+                " JOIN audit_event ON audit_event.id = event_id WHERE audit_event.event = :event)"
             ),
             {"event": event},
         )
@@ -130,6 +134,11 @@ def test_the_drawn_slides_belong_to_cases_of_the_patients_on_their_labels() -> N
         patient = cases[SLIDES[lid], lid].patient
         assert slide.file_name.startswith(f"{lid}-")
         assert slide.label.person == f"{patient.given_name} {patient.family_name}"
+
+
+def test_every_drawn_slide_has_a_glass_that_waits_for_it(pilot_database: Database) -> None:
+    labels = {row["label_text"] for row in pilot_database.query("SELECT label_text FROM glass_slide WHERE expected")}
+    assert {f"{slide.label.lid} {slide.label.stain}" for slide in DEMO_SLIDES} <= labels
 
 
 def test_checklists_say_who_is_ready_and_what_is_missing(owner: Session) -> None:

@@ -15,7 +15,7 @@ from crowd.everyday import QUESTIONS, TASKS, Clock, Everyday
 from crowd.filling import Sizes, fill, wake
 from crowd.plans import Plans
 from product import Database, cloned
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from cases.database import connect
 from viewer.embedded import EmbeddedPostgreSQL
@@ -27,7 +27,12 @@ TIMES = 14
 """After five times the driver prepares a statement, and after another five PostgreSQL may keep one plan for it."""
 
 
-AT_SIZE = {"slide list, first page of 50", "slide list, last page"}
+AT_SIZE = {
+    "slide list, first page of 50",
+    "slide list, last page",
+    "list INCOMPLETE of cases, first page",
+    "list of referrals, first page",
+}
 """For the patients of a whole page a table of this size is rightly read through; the benchmark looks at these."""
 
 
@@ -58,6 +63,18 @@ def test_everyday_work_scans_no_large_table(engine: tuple[Engine, Database], nam
     assert {"audit_event", "audit_subject", "slide_image", "pathology_case", "patient"} <= plans.large
     assert len(plans.seen) >= 3
     assert dict(plans.scans) == {}
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("decide")])
+def test_deciding_reads_no_more_than_it_needs(engine: tuple[Engine, Database], name: str) -> None:
+    """Nobody's name and no agreement's text: neither belongs among the facts, and both take time."""
+    everyday, seen = Everyday(engine[1], engine[0]), list[str]()
+    event.listen(engine[0], "before_cursor_execute", lambda *ran: seen.append(ran[2]))
+    for _ in range(3):
+        TASKS[name](everyday, Clock())
+    assert len(seen) > 30
+    for column in ("family_name_enc", "doc_sha256", "sub_processors", "reason_text", "approved_by"):
+        assert [statement for statement in seen if f".{column}" in statement.split(" FROM ")[0]] == []
 
 
 def test_a_scan_would_be_noticed(engine: tuple[Engine, Database]) -> None:

@@ -17,7 +17,16 @@ from sqlalchemy.orm import Session
 
 from cases.access import accounts
 from cases.access.accounts import Claim, LocalAccount, WrongProof, claim_account, claim_again, prove
-from cases.access.attempts import FORGOTTEN, LONGEST_LOCK, PER_ADDRESS, PER_NAME, SignInAttempt, TooManyAttempts
+from cases.access.attempts import (
+    FORGOTTEN,
+    LONGEST_LOCK,
+    PER_ADDRESS,
+    PER_NAME,
+    PER_NAME_EVERYWHERE,
+    SignInAttempt,
+    TooManyAttempts,
+    locked_names,
+)
 from cases.access.errors import Conflict, Invalid
 from cases.access.sessions import Ending, Method, SignInSession, begin_session, find_session
 from cases.access.vault import Vault
@@ -223,7 +232,7 @@ def test_failures_are_forgotten_after_a_day(desk: Session, account: LocalAccount
         claim_account(desk, "anna.berg", client_ip=None, now=tomorrow)
     assert attempt(desk, FIRST, now=tomorrow) is account
     claim_account(desk, "somebody.else", client_ip=None, now=tomorrow + FORGOTTEN + 2 * LONGEST_LOCK)
-    assert desk.scalars(select(SignInAttempt.failures)).all() == [1], "what is forgotten is still stored"
+    assert desk.scalars(select(SignInAttempt.failures)).all() == [1, 1], "what is forgotten is still stored"
 
 
 def test_an_address_that_fails_too_often_waits_whatever_names_it_tries(desk: Session, account: LocalAccount) -> None:
@@ -232,6 +241,31 @@ def test_an_address_that_fails_too_often_waits_whatever_names_it_tries(desk: Ses
     with pytest.raises(TooManyAttempts):
         attempt(desk, FIRST, client_ip="192.0.2.1")
     assert attempt(desk, FIRST, client_ip="192.0.2.2") is account
+
+
+def test_whoever_knows_a_name_locks_it_for_their_own_address(desk: Session, account: LocalAccount) -> None:
+    for _ in range(PER_NAME):
+        claim_account(desk, "anna.berg", client_ip="192.0.2.1", now=NOW)
+    with pytest.raises(TooManyAttempts):
+        attempt(desk, FIRST, client_ip="192.0.2.1")
+    assert attempt(desk, FIRST, client_ip="192.0.2.2") is account
+
+
+@pytest.mark.parametrize(("break_glass", "locked"), [(False, True), (True, False)])
+def test_a_name_that_is_tried_from_everywhere_is_locked_unless_it_is_for_emergencies(
+    desk: Session, account: LocalAccount, break_glass: bool, locked: bool
+) -> None:
+    account.break_glass = break_glass
+    for number in range(PER_NAME_EVERYWHERE):
+        claim_account(desk, "anna.berg", client_ip=f"192.0.2.{number // (PER_NAME - 1)}", now=NOW)
+    if not locked:
+        assert attempt(desk, FIRST, client_ip="198.51.100.7") is account
+        return
+    with pytest.raises(TooManyAttempts):
+        attempt(desk, FIRST, client_ip="198.51.100.7")
+    assert locked_names(desk, ["anna.berg", "nobody.here"], now=NOW).keys() == {"anna.berg"}
+    accounts.unlock_account(desk, account, now=NOW)
+    assert attempt(desk, FIRST, client_ip="198.51.100.7") is account
 
 
 def test_success_takes_back_its_own_attempt_from_the_address_and_no_other(desk: Session, account: LocalAccount) -> None:
@@ -287,7 +321,7 @@ def test_whether_an_account_exists_cannot_be_told(desk: Session, account: LocalA
         said.add(str(refused.value))
     assert len(said) == 1
     counted = desk.scalars(select(SignInAttempt.failures)).all()
-    assert counted == [1, 1]
+    assert counted == [1] * 4, "by name, and by name and address"
 
 
 @pytest.mark.parametrize("change", ["disable", "enrol anew"])
@@ -353,7 +387,7 @@ def test_attempts_at_the_same_moment_in_several_processes_are_all_counted(databa
 
     with ThreadPoolExecutor(12) as people:
         assert sum(people.map(guess, range(24))) == PER_NAME
-    assert database.query("SELECT failures FROM sign_in_attempt") == [{"failures": PER_NAME}] * 2
+    assert database.query("SELECT failures FROM sign_in_attempt") == [{"failures": PER_NAME}] * 3
     refused = database.query(
         "SELECT count(*) AS n FROM audit_event WHERE event = 'LOGIN_FAIL' AND code = :code",
         code="TOO_MANY_ATTEMPTS",

@@ -51,13 +51,25 @@ def pyramid(gallery: Gallery) -> Iterator[Pyramid]:
     pyramid.close()
 
 
+def test_a_care_provider_may_let_browsers_keep_its_pictures_for_a_while(
+    gallery: Gallery, browser: httpx2.Client
+) -> None:
+    tiles = view(browser, gallery.available)
+    for seconds, said in ((300, "private, max-age=300"), (0, "private, no-store")):
+        gallery.product.database.query("UPDATE care_provider SET tile_cache_seconds = :seconds", seconds=seconds)
+        wait_for(lambda said=said: browser.get(f"{tiles}/9/0_0.jpg").headers["cache-control"] == said)  # type: ignore[misc]
+        cut = browser.get(f"{tiles}/9/0_0.jpg?cut=1")
+        thumbnail = browser.get(f"/api/slides/{gallery.available}/thumbnail.jpg")
+        assert {answer.headers["cache-control"] for answer in (cut, thumbnail)} == {said}
+
+
 def test_every_tile_is_the_pyramids_own_bytes(gallery: Gallery, browser: httpx2.Client, pyramid: Pyramid) -> None:
     tiles = view(browser, gallery.available)
     served = 0
     for halvings, column, row, end in addresses(pyramid.grid):
         answer = browser.get(tiles + end)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-        assert answer.headers["cache-control"] == "private, max-age=300"
+        assert answer.headers["cache-control"] == "private, no-store"
         assert answer.content == pyramid.tile(halvings, column, row)
         served += 1
     assert served == 24 + 6 + 2 + 9  # 6 x 4, 3 x 2, 2 x 1 tiles, then one a level down to one pixel

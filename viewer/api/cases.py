@@ -1,33 +1,49 @@
-"""Cases: registering one, who takes part, and looking further for a patient."""
+"""Cases: registering and changing one with all that belongs to it, who takes part, looking further for a patient."""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.choices import ChoiceKind
-from cases.access.decisions import admit, subject_of
-from cases.access.errors import NotPermitted
-from cases.access.gate import Intent
 from cases.access.gate.codes import SENTENCES, Code
 from cases.access.organisations import find_department
 from cases.access.patients import load_patient
 from cases.access.people import find_assignment
 from cases.access.permissions import Permission
 from cases.records import pathology_case
-from cases.records.pathology_case import CaseStatus, PathologyCase, find_case
+from cases.records.case_moves import move_case
+from cases.records.lead_times import Point
+from cases.records.pathology_case import (
+    MOST_POINTS,
+    CaseDetails,
+    CaseStatus,
+    Category,
+    Complexity,
+    PathologyCase,
+    Priority,
+    details_of,
+)
+from cases.records.referrals import ReferralDetails, find_referral, referral_details, register_referral
+from cases.records.related_cases import RelationType, relate
+from cases.records.specimens import register_specimen
+from cases.sharing.opened_cases import gather, open_case, open_own_case
 from cases.sharing.record_grants import look_up
-from cases.sharing.resources import describe_cases
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import ClinicalText, Line, Moment
+from viewer.api.referrals import ReferralBody, ReferralRow, show_referral
 from viewer.api.slides import Slide, show
-from viewer.dependencies import Database, Now, permit, set_etag
+from viewer.api.specimens import NewSpecimenBody, SpecimenRow, show_specimen
+from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/cases", tags=["cases"])
 patients_router = APIRouter(prefix="/api/patients", tags=["patients"])
@@ -35,24 +51,92 @@ patients_router = APIRouter(prefix="/api/patients", tags=["patients"])
 Registrar = Annotated[Actor, Depends(permit(Permission.REGISTER_RECORD), scope="function")]
 
 
-class NewCase(BaseModel):
-    """A case to register in one's own laboratory."""
+class CaseFields(BaseModel):
+    """What a laboratory says about a case; what is left out of a change stays as it is, null takes it away."""
+
+    category: Category = Category.HISTOLOGY
+    priority: Priority = Priority.ROUTINE
+    svf_code: Line | None = None
+    due_at: Annotated[Moment | None, Field(examples=["2026-12-01T16:00:00Z"])] = None
+    clinical_question: Annotated[ClinicalText | None, Field(examples=["Malignitet?"])] = None
+    clinical_history: ClinicalText | None = None
+    complexity_level: Annotated[Complexity | None, Field(examples=["L3"])] = None
+    points: Annotated[Decimal | None, Field(ge=0, lt=MOST_POINTS, decimal_places=2, examples=[2.5])] = None
+    responsible_assignment_id: uuid.UUID | None = None
+    referral_decided_at: Moment | None = None
+    collected_at: Annotated[Moment | None, Field(examples=["2026-11-20T09:30:00Z"])] = None
+    grossing_started_at: Moment | None = None
+    patient_informed_at: Moment | None = None
+
+
+class NewCase(CaseFields):
+    """A case to register in one's own laboratory, with everything that is known of it."""
 
     department_id: uuid.UUID
-    lid: Annotated[Line, Field(max_length=40)]
+    lid: Annotated[Line, Field(max_length=40, examples=["D26-00801"])]
     patient_id: uuid.UUID
-    accessioned_at: Moment
+    accessioned_at: Annotated[Moment, Field(examples=["2026-11-21T08:00:00Z"])]
+    referral: ReferralBody | None = None
+    specimens: Annotated[list[NewSpecimenBody], Field(max_length=50)] = []
 
 
-class Case(BaseModel):
-    """A case."""
+class CaseChange(CaseFields):
+    """What is to be different; what is left out stays as it is."""
+
+    status: CaseStatus | None = None
+    referral: ReferralBody | None = None
+
+
+class NewRelation(BaseModel):
+    """Another case of the same patient that this one has to do with, or radiology's number of an examination."""
+
+    type: RelationType
+    related_case_id: uuid.UUID | None = None
+    reference: Annotated[Line | None, Field(max_length=40)] = None
+
+
+class RelationRow(NewRelation):
+    """What a case has to do with."""
+
+    id: uuid.UUID
+
+
+class CompletenessRow(BaseModel):
+    """How much of the case's glass can be looked at.
+
+    Attributes:
+        missing: glass that an image is waited for.
+        untied: images of which nobody has said which glass they are of.
+    """
+
+    arrived: int
+    expected: int
+    missing: Annotated[list[str], Field(examples=[["A2-1 HE"]])]
+    untied: int
+    text: Annotated[str, Field(examples=["7 of 8 slides"])]
+
+
+class Case(CaseFields):
+    """A case with everything that belongs to it.
+
+    Attributes:
+        signout_department_id: which department is to sign it out.
+        lead_times: when it came to each point of its way, by SKR's model; null where nobody has said.
+    """
 
     id: uuid.UUID
     lid: str
     department_id: uuid.UUID
+    signout_department_id: uuid.UUID
     patient_id: uuid.UUID
     accessioned_at: datetime
     status: CaseStatus
+    points: float | None  # type: ignore[assignment]  # JSON has one kind of numbers
+    lead_times: dict[Point, datetime | None]
+    referral: ReferralRow | None
+    specimens: list[SpecimenRow]
+    related: list[RelationRow]
+    completeness: CompletenessRow
     version: int
 
 
@@ -83,57 +167,47 @@ class FoundFurther(BaseModel):
     refusals: list[Refusal]
 
 
-def _show(case: PathologyCase, response: Response) -> Case:
+def _show(database: Session, case: PathologyCase, actor: Actor, response: Response) -> Case:
+    opened = gather(database, case)
     set_etag(response, case)
+    if opened.referral:
+        audit.record(database, Event.REFERRAL_VIEWED, by=actor, subjects=[pathology_case.subject_of(case)])
+    own = {name for name in Case.model_fields if hasattr(case, name)} - {"points"}
     return Case(
-        id=case.id,
-        lid=case.lid,
-        department_id=case.department_id,
-        patient_id=case.patient_id,
-        accessioned_at=case.accessioned_at,
-        status=case.status,
-        version=case.version,
+        **{name: getattr(case, name) for name in own},
+        points=None if case.points is None else float(case.points),
+        lead_times={point: getattr(case, point.value) for point in Point},
+        referral=show_referral(opened.referral) if opened.referral else None,
+        specimens=[show_specimen(one, opened.blocks, opened.glass) for one in opened.specimens],
+        related=[RelationRow.model_validate(one, from_attributes=True) for one in opened.related],
+        completeness=CompletenessRow(
+            arrived=opened.completeness.arrived,
+            expected=opened.completeness.expected,
+            missing=list(opened.completeness.missing),
+            untied=opened.completeness.untied,
+            text=str(opened.completeness),
+        ),
     )
-
-
-def _read(database: Database, case_id: uuid.UUID, actor: Actor, now: datetime) -> PathologyCase:
-    case = find_case(database, case_id)
-    resource = describe_cases(database, [case], by=actor, now=now)[case.id]
-    decision = admit(database, resource, Intent.READ, by=actor, now=now)
-    audit.record(
-        database,
-        Event.CASE_VIEWED,
-        by=actor,
-        subjects=[subject_of(resource)],
-        basis=decision.basis,
-        decision_id=decision.id,
-    )
-    return case
-
-
-def _read_own(database: Database, case_id: uuid.UUID, actor: Actor, now: datetime) -> PathologyCase:
-    """A case to change, which is for its owner alone, whoever else has been let into it."""
-    case = _read(database, case_id, actor, now)
-    if case.care_provider_id != actor.provider_id:
-        raise NotPermitted("Who takes part in a case is decided by the care provider that owns it. Ask there.")
-    return case
 
 
 @router.post("", status_code=201)
 def create_case(body: NewCase, database: Database, actor: Registrar, now: Now, response: Response) -> Case:
-    """Register a case of your own laboratory."""
-    return _show(
-        pathology_case.register_case(
-            database,
-            department=find_department(database, body.department_id, provider_id=actor.provider_id),
-            lid=body.lid,
-            patient=load_patient(database, body.patient_id, by=actor),
-            accessioned_at=body.accessioned_at,
-            by=actor,
-            now=now,
-        ),
-        response,
+    """Register a case of your own laboratory, with its referral, specimens, tissue blocks and glass."""
+    case = pathology_case.register_case(
+        database,
+        department=find_department(database, body.department_id, provider_id=actor.provider_id),
+        lid=body.lid,
+        patient=load_patient(database, body.patient_id, by=actor),
+        accessioned_at=body.accessioned_at,
+        details=CaseDetails(**{name: getattr(body, name) for name in CaseFields.model_fields}),
+        by=actor,
+        now=now,
     )
+    if body.referral:
+        register_referral(database, case, body.referral.changed(ReferralDetails()), by=actor)
+    for specimen in body.specimens:
+        register_specimen(database, case, specimen.new(), by=actor)
+    return _show(database, case, actor, response)
 
 
 @router.get("/{case_id}")
@@ -144,14 +218,51 @@ def read_case(
     now: Now,
     response: Response,
 ) -> Case:
-    """One case."""
-    return _show(_read(database, case_id, actor, now), response)
+    """One case with everything that belongs to it."""
+    return _show(database, open_case(database, case_id, by=actor, now=now), actor, response)
+
+
+@router.patch("/{case_id}")
+def change_case(
+    case_id: uuid.UUID,
+    body: CaseChange,
+    database: Database,
+    actor: Registrar,
+    now: Now,
+    match: Match,
+    response: Response,
+) -> Case:
+    """Say again what is known of a case or its referral, or where it is in its life."""
+    case = open_own_case(database, case_id, by=actor, now=now)
+    require_version(case, match)
+    said = {name: getattr(body, name) for name in CaseFields.model_fields if name in body.model_fields_set}
+    pathology_case.change_case(database, case, replace(details_of(case), **said), by=actor, now=now)
+    if body.referral:
+        there = find_referral(database, case.id)
+        before = referral_details(there) if there else ReferralDetails()
+        register_referral(database, case, body.referral.changed(before), by=actor)
+        # The referral is a part of the case: whoever changes it next is to have seen this.
+        case.updated_at = now
+    if body.status and body.status is not case.status:
+        move_case(database, case, body.status, by=actor, now=now)
+    return _show(database, case, actor, response)
+
+
+@router.post("/{case_id}/related-cases", status_code=201)
+def create_relation(
+    case_id: uuid.UUID, body: NewRelation, database: Database, actor: Registrar, now: Now
+) -> RelationRow:
+    """Say that a case has to do with another one of the same patient. Saying it twice is once."""
+    case = open_own_case(database, case_id, by=actor, now=now)
+    other = open_own_case(database, body.related_case_id, by=actor, now=now) if body.related_case_id else None
+    row = relate(database, case, body.type, other=other, reference=body.reference, by=actor)
+    return RelationRow.model_validate(row, from_attributes=True)
 
 
 @router.put("/{case_id}/members/{assignment_id}", status_code=204)
 def add_member(case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now) -> None:
     """Let somebody of your own care provider take part in a case."""
-    case = _read_own(database, case_id, actor, now)
+    case = open_own_case(database, case_id, by=actor, now=now)
     assignment = find_assignment(database, assignment_id, provider_id=actor.provider_id)
     pathology_case.add_member(database, case, assignment_id=assignment.id, by=actor)
 
@@ -161,7 +272,7 @@ def release_member(
     case_id: uuid.UUID, assignment_id: uuid.UUID, database: Database, actor: Registrar, now: Now
 ) -> None:
     """Somebody no longer takes part; what they look at goes dark unless something else allows it."""
-    case = _read_own(database, case_id, actor, now)
+    case = open_own_case(database, case_id, by=actor, now=now)
     pathology_case.release_member(database, case, assignment_id=assignment_id, by=actor, now=now)
 
 

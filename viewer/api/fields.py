@@ -15,6 +15,10 @@ Paragraph = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b-\x1f]*$")
 ]
 """Text of several lines."""
+ClinicalText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=r"^[^\x00-\x08\x0b-\x1f]*$")
+]
+"""What clinicians write to each other, of several lines."""
 Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 """A moment with its offset from UTC, in this century or the next."""
 Days = Annotated[int, Field(ge=0, le=3650)]

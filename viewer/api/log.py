@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from cases.access.actors import Actor, Purpose
-from cases.access.log_accounts import find_users
-from cases.access.log_entries import AuditEvent, AuditSubject
-from cases.access.log_events import Activity, Event, Outcome
-from cases.access.log_search import Question, Whose, search_log
+from cases.access.log.accounts import find_users
+from cases.access.log.entries import AuditEvent, AuditSubject
+from cases.access.log.events import Activity, Event, Outcome
+from cases.access.log.search import Question, Whose, search_log
 from cases.access.people import Assignment, Person
 from cases.access.permissions import Permission
 from viewer.api import log_extracts, log_reviews

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, Field
 
-from cases.access import log_extracts
 from cases.access.actors import Actor
 from cases.access.errors import Invalid
-from cases.access.log_extracts import AccessLogExtract, Delivery, ExtractState, IdentityProof
+from cases.access.log import extracts as log_extracts
+from cases.access.log.extracts import AccessLogExtract, Delivery, ExtractState, IdentityProof
 from cases.access.permissions import Permission
 from cases.sharing.log_words import KINDS
 from viewer.api.fields import Moment

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from cases.access import log_review
 from cases.access.actors import Actor
-from cases.access.log_review import LogReview, LogReviewFinding, Result, ReviewState
-from cases.access.log_sampling import Reason
+from cases.access.log import review as log_review
+from cases.access.log.review import LogReview, LogReviewFinding, Result, ReviewState
+from cases.access.log.sampling import Reason
 from cases.access.permissions import Permission
 from viewer.api.fields import Day, Line, Paragraph
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag

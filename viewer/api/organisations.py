@@ -8,13 +8,22 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from cases.access import organisations
 from cases.access.actors import Actor
 from cases.access.errors import NotThere
-from cases.access.organisations import CareProvider, CareUnit, Department, ProviderKind, ProviderStatus, RegionCode
+from cases.access.organisations import (
+    LONGEST_KEPT,
+    CareProvider,
+    CareUnit,
+    Department,
+    ImageRelease,
+    ProviderKind,
+    ProviderStatus,
+    RegionCode,
+)
 from cases.access.permissions import Permission
 from viewer.api.fields import Line
 from viewer.dependencies import After, Database, Limit, Match, permit, require_version, set_etag
@@ -59,6 +68,9 @@ class ProviderRow(BaseModel):
     region_code: RegionCode
     status: ProviderStatus
     extract_includes_name: bool
+    clinician_image_release: ImageRelease
+    image_release_elsewhere: bool
+    tile_cache_seconds: int
     default_language: str
     time_zone: str
     dpo_contact: str | None
@@ -79,6 +91,14 @@ class ProviderChange(BaseModel):
 
     name: Line | None = None
     extract_includes_name: bool | None = None
+    clinician_image_release: ImageRelease | None = None
+    image_release_elsewhere: bool | None = None
+    tile_cache_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_KEPT,
+        description="How long browsers may keep tiles and small pictures; 0, which is usual, for not at all.",
+    )
     dpo_contact: Line | None = None
     incident_contact: Line | None = None
 
@@ -171,7 +191,8 @@ def change_organisation(
     match: Match,
     response: Response,
 ) -> ProviderRow:
-    """Change how one's own care provider is called and reached, and whether its log extracts name the staff."""
+    """Change how one's own care provider is called and reached, what its log extracts tell, when clinicians see
+    the images of their referrals, and how long browsers may keep its images."""
     if provider_id != actor.provider_id:
         raise NotThere("There is no such care provider.")
     row = organisations.find_provider(database, provider_id)

@@ -6,9 +6,10 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
+from sqlalchemy import select
 
 from cases.access import audit
 from cases.access.actors import Actor
@@ -16,15 +17,18 @@ from cases.access.audit import Event
 from cases.access.decisions import admit, subject_of
 from cases.access.errors import NotThere
 from cases.access.gate import Intent
+from cases.access.organisations import CareProvider
 from cases.access.permissions import Permission
 from cases.records.arrivals import assign_case
 from cases.records.pathology_case import find_case
 from cases.records.slide_images import PyramidState, SlideImage, SlideStatus
+from cases.records.specimens import GlassSlide
 from cases.sharing.resources import describe_slides
 from cases.sharing.worklists import Listed, find_slide, list_slides
 from tiler.colour import ColourProfile
 from tiler.layout import PixelPath
-from viewer.dependencies import Database, Files, Limit, Now, permit
+from viewer.dependencies import Database, Files, Limit, Match, Now, permit, require_version, set_etag
+from viewer.headers import caching
 
 router = APIRouter(prefix="/api/slides", tags=["slides"])
 
@@ -70,6 +74,7 @@ class Slide(BaseModel):
     number: int
     caption: str | None
     case: CaseName | None
+    glass_slide_id: uuid.UUID | None
     status: SlideStatus
     pyramid: PyramidState
     progress: float | None
@@ -102,9 +107,14 @@ class SlideList(BaseModel):
 
 
 class SlidesCase(BaseModel):
-    """Which case a slide belongs to."""
+    """Which case a slide belongs to, and which of its glass it is a scan of.
+
+    Attributes:
+        glass_slide_id: left out, it is the one glass of the case that waits for an image, if there is just one.
+    """
 
     case_id: uuid.UUID
+    glass_slide_id: uuid.UUID | None = None
 
 
 def show(listed: Listed) -> Slide:
@@ -115,6 +125,7 @@ def show(listed: Listed) -> Slide:
         number=row.number,
         caption=row.caption,
         case=CaseName(id=case.id, lid=case.lid) if case else None,
+        glass_slide_id=row.glass_slide_id,
         status=row.status,
         pyramid=row.pyramid,
         progress=row.progress,
@@ -157,9 +168,11 @@ def read_slides(
 
 
 @router.get("/{slide_id}")
-def read_slide(slide_id: uuid.UUID, database: Database, actor: Reader, now: Now) -> Slide:
+def read_slide(slide_id: uuid.UUID, database: Database, actor: Reader, now: Now, response: Response) -> Slide:
     """One slide."""
-    return show(find_slide(database, slide_id, by=actor, now=now))
+    found = find_slide(database, slide_id, by=actor, now=now)
+    set_etag(response, found.slide)
+    return show(found)
 
 
 @router.put("/{slide_id}/case")
@@ -169,10 +182,17 @@ def set_case(
     database: Database,
     actor: Annotated[Actor, Depends(permit(Permission.REGISTER_RECORD), scope="function")],
     now: Now,
+    match: Match,
+    response: Response,
 ) -> Slide:
-    """Say which case a slide belongs to that has none yet."""
+    """Say which case a slide belongs to that has none yet, or which glass of its case it is a scan of."""
     found = find_slide(database, slide_id, by=actor, now=now)
-    assign_case(database, found.slide, find_case(database, body.case_id), by=actor)
+    require_version(found.slide, match)
+    glass = database.get(GlassSlide, body.glass_slide_id) if body.glass_slide_id else None
+    if body.glass_slide_id and glass is None:
+        raise NotThere("There is no such glass.")
+    assign_case(database, found.slide, find_case(database, body.case_id), glass=glass, by=actor)
+    set_etag(response, found.slide)
     return show(find_slide(database, slide_id, by=actor, now=now))
 
 
@@ -198,4 +218,5 @@ def read_image(
         decision_id=decision.id,
         args={"image": image},
     )
-    return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
+    kept = database.scalar(select(CareProvider.tile_cache_seconds).where(CareProvider.id == resource.provider_id))
+    return FileResponse(picture, media_type="image/jpeg", headers={"cache-control": caching(kept or 0)})

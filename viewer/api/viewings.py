@@ -18,11 +18,12 @@ from cases.access.permissions import Permission
 from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import SlideImage
 from cases.sharing import viewings
+from cases.sharing.intended_use import IntendedUse
 from cases.sharing.worklists import Listed
 from slides.geometry import Size
 from tiler.grid import Grid
 from viewer.api.slides import Slide, show
-from viewer.dependencies import Database, Now, permit
+from viewer.dependencies import Database, Now, Settings, permit
 
 router = APIRouter(prefix="/api/viewings", tags=["viewings"])
 
@@ -54,7 +55,7 @@ class OpenedViewing(BaseModel):
     basis: Basis
     obligations: list[Obligation]
     until: datetime
-    intended_use: Literal["COMMUNICATION"] = "COMMUNICATION"
+    intended_use: IntendedUse
 
 
 class ViewingState(BaseModel):
@@ -91,6 +92,7 @@ def create_viewing(
     body: OpenSlide,
     database: Database,
     actor: Annotated[Actor, Depends(permit(Permission.OPEN_IMAGE), scope="function")],
+    settings: Settings,
     now: Now,
 ) -> OpenedViewing:
     """Open a slide. The viewing holds while its page renews it, until it is closed or a right ends."""
@@ -110,6 +112,7 @@ def create_viewing(
         basis=Basis(viewing.basis),
         obligations=[Obligation(one) for one in decision.obligations],
         until=viewing.until,
+        intended_use=settings.intended_use_mode,
     )
 
 

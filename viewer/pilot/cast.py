@@ -14,7 +14,8 @@ from cases.access.identifiers import IdentifierType
 from cases.access.organisations import ProviderKind, RegionCode
 from cases.access.patients import Protection
 from cases.access.permissions import Role
-from cases.records.pathology_case import CaseStatus
+from cases.records.pathology_case import CaseStatus, Category, Complexity, Priority
+from cases.records.specimens import StainKind
 from cases.sharing.checklists import EvidenceItem
 from cases.sharing.competences import CompetenceLevel, Subspecialty
 from cases.sharing.service_descriptions import RequestType
@@ -291,9 +292,26 @@ RESERVE = Person("22480917-KX17", "Okänd", "Reservsson", IdentifierType.NRID)
 PROTECTED = Person("19900209-9845", "Sara", "Skyddsdotter", protection=Protection.SEKRETESSMARKERING)
 
 
+STAINS = {"HE": StainKind.HE, "PAS": StainKind.SPECIAL, "Ki-67": StainKind.IHC, "Pap": StainKind.CYTO}
+
+
+@dataclass(frozen=True)
+class Material:
+    """A specimen and its glass: "1 HE, 2 PAS" are one glass of each of two tissue blocks, "Pap" is one of none."""
+
+    letter: str
+    type: str
+    glass: str
+
+
 @dataclass(frozen=True)
 class Case:
-    """A case; `days` ago it came in, and the post with this number answers for it, if any."""
+    """A case; `days` ago it came in, and the post with this number answers for it, if any.
+
+    Attributes:
+        question: of the referral, which came from the hospital's surgeons where there are any in the pilot.
+        due: in days from now.
+    """
 
     unit: str
     lid: str
@@ -301,21 +319,41 @@ class Case:
     days: int
     status: CaseStatus
     responsible: str | None = None
+    material: tuple[Material, ...] = ()
+    question: str = ""
+    priority: Priority = Priority.ROUTINE
+    category: Category = Category.HISTOLOGY
+    complexity: Complexity = Complexity.L2
+    points: str = "1"
+    due: int = 7
 
+
+COLON = (Material("A", "Kolonbiopsier", "1 HE, 2 PAS, 3 Ki-67"),)
+LARGE = (Material("C", "Kolonresektat", "1 HE"),)
+NAEVUS = (Material("A", "Hudexcision, rygg", "1 HE"), Material("B", "Hudexcision, arm", "1 HE"))
+CORES = (Material("B", "Bröstbiopsi, vänster", "2 HE"),)
+PROSTATE = (Material("A", "Prostatabiopsier", "1 HE, 2 HE"),)
+SMEAR = (Material("A", "Cellprov, cervix", "Pap"),)
+OPEN_CASE, WAITING, READ = CaseStatus.IN_DIAGNOSIS, CaseStatus.READY, CaseStatus.FINAL
+URGENT, PATHWAY = Priority.SNABB, Priority.SVF
+LEVELS = Complexity
 
 CASES = (
-    Case(KALMAR, "D26-00123", VERA, 3, CaseStatus.IN_DIAGNOSIS, "002"),
-    Case(KALMAR, "D26-00698", OTTO, 2, CaseStatus.IN_DIAGNOSIS, "002"),
-    Case(KALMAR, "D26-00711", TINDRA, 2, CaseStatus.IN_LAB),
-    Case(KALMAR, "D26-00725", RESERVE, 1, CaseStatus.REGISTERED),
-    Case(KALMAR, "D26-00730", PROTECTED, 1, CaseStatus.READY, "003"),
-    Case(KALMAR, "D25-04410", VERA, 400, CaseStatus.FINAL, "003"),
-    Case(LINKOPING, "D26-00417", ALMA, 4, CaseStatus.IN_DIAGNOSIS, "102"),
-    Case(LINKOPING, "D26-02301", BERTIL, 1, CaseStatus.READY),
-    Case(LINKOPING, "D25-11874", VERA, 700, CaseStatus.FINAL, "102"),
-    Case(RYHOV, "D26-00333", MAJKEN, 2, CaseStatus.READY, "202"),
-    Case(PRIVATE, "P26-0042", FOLKE, 1, CaseStatus.READY, "302"),
-)
+    Case(KALMAR, "D26-00123", VERA, 3, OPEN_CASE, "002", COLON, "Dysplasi?", PATHWAY, points="2.5", due=2),
+    Case(KALMAR, "D26-00698", OTTO, 2, OPEN_CASE, "002", LARGE, "Radikalitet?", complexity=LEVELS.L4, points="6"),
+    Case(KALMAR, "D26-00711", TINDRA, 2, CaseStatus.IN_LAB, None, NAEVUS, "Atypi?", points="1.5"),
+    Case(
+        KALMAR, "D26-00725", RESERVE, 1, CaseStatus.REGISTERED, None, SMEAR, "Cellförändring?",
+        category=Category.CYTOLOGY,
+    ),
+    Case(KALMAR, "D26-00730", PROTECTED, 1, WAITING, "003", CORES, "Malignitet?", URGENT, due=1),
+    Case(KALMAR, "D25-04410", VERA, 400, READ, "003", COLON, "Inflammation?", due=-390),
+    Case(LINKOPING, "D26-00417", ALMA, 4, OPEN_CASE, "102", CORES, "Malignitet?", PATHWAY, points="3", due=3),
+    Case(LINKOPING, "D26-02301", BERTIL, 1, WAITING, None, PROSTATE, "Cancer? Gleason?", points="4"),
+    Case(LINKOPING, "D25-11874", VERA, 700, READ, "102", COLON, "Polyp, radikalt borttagen?", due=-690),
+    Case(RYHOV, "D26-00333", MAJKEN, 2, WAITING, "202", NAEVUS, "Melanom?", PATHWAY, due=4),
+    Case(PRIVATE, "P26-0042", FOLKE, 1, WAITING, "302", PROSTATE, "Cancer?", points="4"),
+)  # fmt: skip
 
 SLIDES = {"D26-00123": KALMAR, "D26-00698": KALMAR, "D26-00417": LINKOPING}
 """Which laboratory the drawn slides with a number belong to: the files' names begin with it."""

@@ -30,8 +30,9 @@ from viewer.pilot.rows import find, find_first, get, log
 OPERATOR = "Pilotens driftansvariga (påhittad)"
 DECIDED = timedelta(days=30)
 """So long ago agreements were dated and patients were told."""
-ACCEPT_MINUTES = {Urgency.SNABB: 240, Urgency.SVF: 480, Urgency.ROUTINE: 1440}
-ANSWER_MINUTES = {Urgency.SNABB: 1440, Urgency.SVF: 4320, Urgency.ROUTINE: 10080}
+ACCEPT_MINUTES = {Urgency.SNABB: 120, Urgency.SVF: 540, Urgency.ROUTINE: 1080}
+ANSWER_MINUTES = {Urgency.SNABB: 540, Urgency.SVF: 1080, Urgency.ROUTINE: 2700}
+"""Working minutes, of which a day has 540. Source: domain rules, 5.1, default times."""
 
 
 def seed_own_agreements(session: Session, wanted: cast.Provider, provider: CareProvider, *, now: datetime) -> None:
@@ -111,7 +112,7 @@ def seed_service(
         requires_receiver_accession=kind is RequestType.WORKLOAD_TRANSFER,
         countersign_rule=CountersignRule.RESIDENT,
         cancer_notification_by=Notifier.OWNER,
-        allow_download=False,
+        allow_download=kind is RequestType.WORKLOAD_TRANSFER,
         disclosure_ttl_days=90,
         post_answer_view_days=30,
         valid_from=agreement.valid_from,

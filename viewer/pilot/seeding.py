@@ -20,7 +20,6 @@ from cases.access.identifiers import parse
 from cases.access.organisations import (
     CareProvider,
     CareUnit,
-    Department,
     ProviderStatus,
     RegionCode,
     move_provider,
@@ -34,9 +33,9 @@ from cases.access.people import Person as Worker
 from cases.access.permissions import LICENCES, Role
 from cases.access.vault import find_vault
 from cases.database import act_for, new_id
-from cases.records.pathology_case import PathologyCase, subject_of
-from cases.sharing.competences import CompetenceLevel, set_competence
+from cases.sharing.competences import CompetenceLevel, Validation, set_competence
 from viewer.pilot import cast
+from viewer.pilot.case_files import seed_case
 from viewer.pilot.contracts import seed_cooperation, seed_evidence, seed_notice, seed_own_agreements, seed_service
 from viewer.pilot.rows import find, find_first, get
 
@@ -73,7 +72,8 @@ def seed_pilot(session: Session, *, now: datetime, only: Collection[RegionCode] 
             seed_service(session, here[customer], here[performer], kind, now=now)
     for case in cast.CASES:
         if unit := find(session, CareUnit, hsa_id=case.unit):
-            _seed_case(session, case, unit, now=now)
+            act_for(session, unit.care_provider_id)
+            seed_case(session, case, unit, _seed_patient(session, case.patient, unit, now=now), now=now)
 
 
 def _units(provider: cast.Provider) -> Iterable[str]:
@@ -122,8 +122,16 @@ def _seed_member(session: Session, member: cast.Member, *, units: Collection[str
             by=None,
         )
         for subspecialty, level in member.competences:
-            most = COMPLEXITY[level]
-            set_competence(session, person, subspecialty, level=level, max_complexity_level=most, now=now, by=None)
+            set_competence(
+                session,
+                person,
+                subspecialty,
+                level=level,
+                max_complexity_level=COMPLEXITY[level],
+                validation=Validation(at=now - DECIDED, cases=60, concordance=98.0),
+                now=now,
+                by=None,
+            )
     for post in missing:
         _seed_post(session, person, post, now=now)
 
@@ -156,29 +164,6 @@ def _seed_post(session: Session, person: Worker, post: cast.Post, *, now: dateti
                 by=None,
             )
         grant_role(session, assignment, role, now=now, by=None)
-
-
-def _seed_case(session: Session, wanted: cast.Case, unit: CareUnit, *, now: datetime) -> None:
-    act_for(session, unit.care_provider_id)
-    if find(session, PathologyCase, care_unit_id=unit.id, lid=wanted.lid):
-        return
-    came = now - timedelta(days=wanted.days)
-    posts = [post for one in cast.PEOPLE for post in one.posts if post.unit == wanted.unit]
-    responsible = next((post.commission for post in posts if post.number == wanted.responsible), None)
-    case = PathologyCase(
-        care_provider_id=unit.care_provider_id,
-        care_unit_id=unit.id,
-        department_id=get(session, Department, care_unit_id=unit.id, name="Histopatologi").id,
-        lid=wanted.lid,
-        patient_id=_seed_patient(session, wanted.patient, unit, now=now).id,
-        accessioned_at=came,
-        last_registered_at=came,
-        status=wanted.status,
-        responsible_assignment_id=responsible and get(session, Assignment, commission_hsa_id=responsible).id,
-    )
-    session.add(case)
-    session.flush()
-    audit.record(session, Event.CASE_CREATED, by=None, provider_id=case.care_provider_id, subjects=[subject_of(case)])
 
 
 def _seed_patient(session: Session, wanted: cast.Person, unit: CareUnit, *, now: datetime) -> Patient:

@@ -126,6 +126,21 @@ class Cooperation:
     run_off_until: datetime | None
 
 
+def find_period(
+    valid_from: datetime,
+    valid_to: datetime | None,
+    signed_a_at: datetime | None,
+    signed_b_at: datetime | None,
+    terminated_at: datetime | None,
+) -> Period | None:
+    """When an agreement with these dates holds: never before the last signature. None where it never does."""
+    if signed_a_at is None or signed_b_at is None:
+        return None
+    start = max(valid_from, signed_a_at, signed_b_at)
+    end = min((end for end in (valid_to, terminated_at) if end is not None), default=None)
+    return Period(start, end) if end is None or start < end else None
+
+
 class Agreement(Versioned, Base):
     """One agreement, as two parties sign it. A new version of a signed text is a new agreement.
 
@@ -200,11 +215,7 @@ class Agreement(Versioned, Base):
     @property
     def period(self) -> Period | None:
         """When it holds: never before the last signature, whatever its dates say. None where it never does."""
-        if self.signed_a_at is None or self.signed_b_at is None:
-            return None
-        start = max(self.valid_from, self.signed_a_at, self.signed_b_at)
-        end = min((end for end in (self.valid_to, self.terminated_at) if end is not None), default=None)
-        return Period(start, end) if end is None or start < end else None
+        return find_period(self.valid_from, self.valid_to, self.signed_a_at, self.signed_b_at, self.terminated_at)
 
     @property
     def run_off_until(self) -> datetime | None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor, Period
-from cases.access.agreements.agreement import Agreement, AgreementType, Cooperation
+from cases.access.agreements.agreement import Agreement, AgreementType, Cooperation, find_period
 from cases.access.errors import NotThere
 
 
@@ -54,11 +54,21 @@ def find_terms(
 ) -> Mapping[tuple[uuid.UUID, AgreementType], tuple[Period, ...]]:
     """When several care providers' agreements with the platform operator hold, by provider and type, in one query."""
     found: defaultdict[tuple[uuid.UUID, AgreementType], tuple[Period, ...]] = defaultdict(tuple)
-    for one in session.scalars(
-        select(Agreement).where(Agreement.party_a.in_(provider_ids), Agreement.party_b.is_(None))
-    ):
-        if one.period is not None:
-            found[one.party_a, one.type] += (one.period,)
+    rows = session.execute(
+        select(
+            Agreement.party_a,
+            Agreement.type,
+            Agreement.valid_from,
+            Agreement.valid_to,
+            Agreement.signed_a_at,
+            Agreement.signed_b_at,
+            Agreement.terminated_at,
+        ).where(Agreement.party_a.in_(provider_ids), Agreement.party_b.is_(None))
+    )
+    for provider_id, kind, valid_from, *dates in rows:
+        period = find_period(valid_from, *dates)
+        if period is not None:
+            found[provider_id, kind] += (period,)
     return found
 
 

@@ -6,10 +6,12 @@ Source: domain rules, L10 to L15, and section 4, step 3.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, bindparam, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
@@ -255,34 +257,52 @@ def list_blocks(session: Session, patient: Patient, *, by: Actor) -> Sequence[Ac
 def find_blocks(session: Session, patient_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[BlockFacts, ...]]:
     """What the gate needs to know of the blocks in force: for each patient, those of all their linked rows."""
     rows = session.execute(_ask_blocks(), {"patient_ids": list(patient_ids)})
-    found: dict[uuid.UUID, dict[AccessBlock, list[TemporaryRevoke]]] = {id_: {} for id_ in patient_ids}
-    for patient_id, block, lift, sound in rows:
-        lifts = found[patient_id].setdefault(block, [])
-        if lift is not None and sound:
-            lifts.append(lift)
-    return {
-        patient_id: tuple(as_facts(block, lifts) for block, lifts in blocks.items())
-        for patient_id, blocks in found.items()
-    }
+    found: dict[uuid.UUID, dict[uuid.UUID, BlockFacts]] = {id_: {} for id_ in patient_ids}
+    for patient_id, block_id, type_, provider_id, unit_id, start, end, registered_at, sound, *lifted in rows:
+        blocks = found[patient_id]
+        block = blocks.get(block_id) or BlockFacts(type_, provider_id, unit_id, start, end, registered_at)
+        if sound:
+            for_unit, for_assignment, start_at, end_at = lifted
+            block = replace(block, lifts=(*block.lifts, Lift(for_unit, for_assignment, Period(start_at, end_at))))
+        blocks[block_id] = block
+    return {patient_id: tuple(blocks.values()) for patient_id, blocks in found.items()}
 
 
 @cache  # the gate asks for every decision, and making the aliases takes longer than asking
-def _ask_blocks() -> Select[uuid.UUID, AccessBlock, TemporaryRevoke, bool]:
-    asked, own, consent = aliased(Patient), aliased(Patient), ConsentAssertion
+def _ask_blocks() -> Select[*tuple[Any, ...]]:
+    asked, own, block, lift, consent = (
+        aliased(Patient),
+        aliased(Patient),
+        AccessBlock,
+        TemporaryRevoke,
+        ConsentAssertion,
+    )
     return (
-        select(asked.id, AccessBlock, TemporaryRevoke, consent.ended_at.is_(None) & consent.deleted_at.is_(None))
-        .join(own, own.same_as_id == asked.same_as_id)
-        .join(AccessBlock, AccessBlock.patient_id == own.id)
-        .outerjoin(
-            TemporaryRevoke, (TemporaryRevoke.block_id == AccessBlock.id) & TemporaryRevoke.cancelled_at.is_(None)
+        select(
+            asked.id,
+            block.id,
+            block.type,
+            block.care_provider_id,
+            block.information_care_unit_id,
+            block.information_start,
+            block.information_end,
+            block.registered_at,
+            consent.ended_at.is_(None) & consent.deleted_at.is_(None) & lift.id.is_not(None),
+            lift.for_unit_id,
+            lift.for_assignment_id,
+            lift.start_at,
+            lift.end_at,
         )
-        .outerjoin(consent, consent.id == TemporaryRevoke.assertion_id)
-        .where(asked.id.in_(bindparam("patient_ids", expanding=True)), AccessBlock.status == BlockStatus.ACTIVE)
+        .join(own, own.same_as_id == asked.same_as_id)
+        .join(block, block.patient_id == own.id)
+        .outerjoin(lift, (lift.block_id == block.id) & lift.cancelled_at.is_(None))
+        .outerjoin(consent, consent.id == lift.assertion_id)
+        .where(asked.id.in_(bindparam("patient_ids", expanding=True)), block.status == BlockStatus.ACTIVE)
     )
 
 
-def as_facts(block: AccessBlock, lifts: Iterable[TemporaryRevoke] = ()) -> BlockFacts:
-    """A block with its lifts as facts."""
+def as_facts(block: AccessBlock) -> BlockFacts:
+    """A block as facts, as if nobody had it lifted."""
     return BlockFacts(
         type=block.type,
         provider_id=block.care_provider_id,
@@ -290,9 +310,6 @@ def as_facts(block: AccessBlock, lifts: Iterable[TemporaryRevoke] = ()) -> Block
         start=block.information_start,
         end=block.information_end,
         registered_at=block.registered_at,
-        lifts=tuple(
-            Lift(lift.for_unit_id, lift.for_assignment_id, Period(lift.start_at, lift.end_at)) for lift in lifts
-        ),
         ended_at=block.ended_at,
     )
 

@@ -29,6 +29,7 @@ from cases.access.consents import (
     require_emergency,
 )
 from cases.access.errors import Conflict, Invalid, NotPermitted, NotThere
+from cases.access.notifications import WATCHERS, notify
 from cases.access.organisations import CareProvider, CareUnit
 from cases.access.patients import Patient
 from cases.access.patients import as_subject as patient_as_subject
@@ -193,6 +194,14 @@ def lift(
             "whole_unit": whole_unit,
             "until": lifted.end_at.isoformat(),
         },
+    )
+    notify(
+        session,
+        event,
+        subject_kind="block",
+        subject_id=block.id,
+        provider_id=block.care_provider_id,
+        roles=WATCHERS,
     )
     note_changed(session, [block.patient_id])
     return lifted

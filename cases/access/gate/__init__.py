@@ -107,6 +107,11 @@ class Asking:
             self.ends.append(max(period.end for period in current if period.end))
         return True
 
+    def note_choice(self) -> None:
+        """It rests on an active choice, and ends with that."""
+        if self.resource.chosen_until:
+            self.ends.append(self.resource.chosen_until)
+
 
 Step = Callable[[Asking], Code | None]
 
@@ -132,6 +137,7 @@ def check_assignment(asking: Asking) -> Code | None:
     actor, resource = asking.actor, asking.resource
     sound = (
         actor.provider_active
+        and resource.owner_active
         and asking.holds((actor.employed,))
         and asking.holds(actor.connections)
         and asking.holds(actor.processings)
@@ -147,12 +153,14 @@ def check_assignment(asking: Asking) -> Code | None:
 
 
 def check_role(asking: Asking) -> Code | None:
-    """0d: a role that holds allows it, and the risk analysis behind that role is not long overdue."""
-    allowing = PERMITS[NEEDS[asking.intent]]
+    """0d: a role that holds here allows it, and the risk analysis behind that role is not long overdue."""
+    allowing, departments = PERMITS[NEEDS[asking.intent]], asking.resource.departments
     sound = [
         grant.period
         for grant in asking.actor.grants
-        if grant.role in allowing and asking.now.date() - grant.analysis_due <= OVERDUE
+        if grant.role in allowing
+        and (not departments or grant.department_id is None or grant.department_id in departments)
+        and asking.now.date() - grant.analysis_due <= OVERDUE
     ]
     return None if asking.holds(tuple(sound)) else Code.D04
 
@@ -192,7 +200,10 @@ def find_basis(asking: Asking) -> Code | None:
         return None
     if actor.provider_id == resource.provider_id:
         asking.basis = Basis.OWN_PROVIDER
-        return None if resource.links & DIRECT or resource.chosen else Code.D20
+        if resource.links & DIRECT:
+            return None
+        asking.note_choice()
+        return None if resource.chosen else Code.D20
     disclosed = _find_disclosure(asking)
     if disclosed is None:
         asking.basis = Basis.DISCLOSED
@@ -200,6 +211,7 @@ def find_basis(asking: Asking) -> Code | None:
     coherent = _may_look_up(asking)
     if coherent is None:
         asking.basis = Basis.COHERENT_RECORD
+        asking.note_choice()
         return None
     return coherent if disclosed is Code.D20 else disclosed
 
@@ -217,7 +229,11 @@ def _find_disclosure(asking: Asking) -> Code | None:
             continue
         if made.hold is not None:
             why = made.hold
-        elif made.window is None or not made.window.holds(asking.now):
+        elif (
+            made.window is None
+            or not made.window.holds(asking.now)
+            or (made.preview and asking.intent is not Intent.READ)
+        ):
             why = Code.D22
         elif not made.period.holds(asking.now):
             why = Code.D26

@@ -78,6 +78,7 @@ class DisclosureFacts:
         contains: whether this resource is in its manifest.
         window: when the request's state lets this actor look; None when it does not.
         read_only: only looking is left.
+        preview: only what it is may be seen yet, not its images.
         hold: code of what the request is held for.
         period: when the disclosure itself holds.
         terms: when the agreement and the service behind it hold, run-off included.
@@ -100,6 +101,7 @@ class DisclosureFacts:
     decided_at: datetime
     harm_tested: bool
     allow_download: bool
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +135,17 @@ class Resource:
     Attributes:
         kind, id: what and which.
         provider_id, unit_id: the owner.
+        owner_active: whether the owner takes part now.
         connections, processings: the owner's agreements with the platform's operator.
+        departments: of the actor's unit, in which it stands; a role for one of the others does not reach it. Empty
+            where none is known: then every role of the unit does.
         availability: whether it can be shown at all.
         identity_verified: whether it is certain whose it is.
         links: what ties this actor to the patient's care now.
         relation: when the relation or the emergency that is among the links holds.
         conference: when the conference is, from its deadline to its end.
         chosen: whether the actor chose actively, with a reason, to look into another unit of the own provider.
+        chosen_until: when the first of the actor's choices for this patient ends.
         disclosures: of this resource to the actor's provider.
         coherent: what looking up would rest on.
         blocks: of the patient, in force or lifted.
@@ -157,14 +163,17 @@ class Resource:
     patient_id: uuid.UUID | None
     provider_id: uuid.UUID
     unit_id: uuid.UUID
+    owner_active: bool
     connections: tuple[Period, ...]
     processings: tuple[Period, ...]
     availability: Availability
     identity_verified: bool
     links: frozenset[CareLink]
+    departments: frozenset[uuid.UUID] = frozenset()
     relation: Period | None = None
     conference: Period | None = None
     chosen: bool = False
+    chosen_until: datetime | None = None
     disclosures: tuple[DisclosureFacts, ...] = ()
     coherent: CoherentFacts = NOT_COHERENT
     blocks: tuple[BlockFacts, ...] = ()

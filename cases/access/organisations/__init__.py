@@ -1,8 +1,10 @@
 """Care providers, their care units and departments. Regions and private providers are the same in every respect."""
 
 from cases.access.organisations.care_provider import (
+    LONGEST_KEPT,
     MOVES,
     CareProvider,
+    ImageRelease,
     ProviderKind,
     ProviderStatus,
     RegionCode,
@@ -26,10 +28,12 @@ from cases.access.organisations.identity import HSA_ID, parse_hsa_id, parse_org_
 
 __all__ = [
     "HSA_ID",
+    "LONGEST_KEPT",
     "MOVES",
     "CareProvider",
     "CareUnit",
     "Department",
+    "ImageRelease",
     "ProviderKind",
     "ProviderStatus",
     "RegionCode",

@@ -42,6 +42,14 @@ class ProviderStatus(StrEnum):
     LEFT = "LEFT"
 
 
+class ImageRelease(StrEnum):
+    """From when on referring clinicians may look at a provider's images of their own referrals."""
+
+    ON_AVAILABLE = "ON_AVAILABLE"
+    ON_PRELIMINARY = "ON_PRELIMINARY"
+    ON_FINAL = "ON_FINAL"
+
+
 MOVES: Mapping[ProviderStatus, frozenset[ProviderStatus]] = {
     ProviderStatus.ONBOARDING: frozenset({ProviderStatus.ACTIVE, ProviderStatus.LEFT}),
     ProviderStatus.ACTIVE: frozenset({ProviderStatus.SUSPENDED, ProviderStatus.LEFT}),
@@ -51,6 +59,10 @@ MOVES: Mapping[ProviderStatus, frozenset[ProviderStatus]] = {
 """Every move of a care provider that exists."""
 
 
+LONGEST_KEPT = 300
+"""Seconds: patient data is not left lying in browsers for longer. Source: domain rules, 4, caching."""
+
+
 class CareProvider(Versioned, Base):
     """A legal person that gives care; secrecy applies between two of them. Source: domain rules, 2.1.
 
@@ -58,6 +70,9 @@ class CareProvider(Versioned, Base):
         hsa_id: in capitals, so that comparing ignores case.
         org_number: ten digits.
         extract_includes_name: whether a patient's log extract names the staff. Source: domain rules, L5.
+        clinician_image_release: from when on referrers see images; with a banner while nothing is diagnosed.
+        image_release_elsewhere: whether referrers at other care providers see them too, and not the answer alone.
+        tile_cache_seconds: how long browsers may keep its tiles and small pictures on disk, 0 to `LONGEST_KEPT`.
         dpo_contact: how to reach the data protection officer.
         incident_contact: whom to call when something has gone wrong.
     """
@@ -66,6 +81,7 @@ class CareProvider(Versioned, Base):
     __table_args__ = (
         CheckConstraint("hsa_id = upper(hsa_id)", "hsa_id_in_capitals"),
         CheckConstraint("org_number ~ '^[0-9]{10}$'", "org_number_has_ten_digits"),
+        CheckConstraint("tile_cache_seconds BETWEEN 0 AND 300", "tiles_are_kept_briefly"),
     )
 
     hsa_id: Mapped[str] = mapped_column(unique=True)
@@ -79,6 +95,11 @@ class CareProvider(Versioned, Base):
     status: Mapped[ProviderStatus] = mapped_column(
         Enum(ProviderStatus, native_enum=False, length=40), default=ProviderStatus.ONBOARDING
     )
+    clinician_image_release: Mapped[ImageRelease] = mapped_column(
+        Enum(ImageRelease, native_enum=False, length=40), default=ImageRelease.ON_AVAILABLE
+    )
+    image_release_elsewhere: Mapped[bool] = mapped_column(default=False)
+    tile_cache_seconds: Mapped[int] = mapped_column(default=0)
     dpo_contact: Mapped[str | None]
     incident_contact: Mapped[str | None]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from cases.access import rights
 from cases.access.actors import Actor
 from cases.access.organisations.care_provider import CareProvider
 from cases.access.organisations.care_unit import CareUnit, Department
@@ -13,7 +14,7 @@ from cases.access.organisations.identity import record_change
 
 
 def change(session: Session, row: CareProvider | CareUnit | Department, *, by: Actor | None, **fields: Any) -> None:
-    """Change what an organisation is called and how it is reached; identities and statuses have their own verbs.
+    """Change what an organisation is called, how it is reached and what it decides; identity and status have verbs.
 
     Args:
         session: of this transaction.
@@ -24,5 +25,7 @@ def change(session: Session, row: CareProvider | CareUnit | Department, *, by: A
     for field, value in fields.items():
         setattr(row, field, value)
     provider_id = row.id if isinstance(row, CareProvider) else row.care_provider_id
+    if isinstance(row, CareProvider):
+        rights.changed(session, providers=[row.id])
     record_change(session, row, provider_id=provider_id, what=", ".join(sorted(fields)), by=by)
     session.flush()

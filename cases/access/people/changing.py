@@ -15,20 +15,21 @@ from cases.access.people.assignment import Assignment
 from cases.access.people.person import Person, record, require_other
 
 
-def change_person(session: Session, person: Person, *, by: Actor, **fields: Any) -> None:
+def change_person(session: Session, person: Person, *, by: Actor | None, **fields: Any) -> None:
     """Change what is known of somebody.
 
     Args:
         session: of this transaction.
         person: of the actor's care provider, and of no other.
-        by: somebody else than the person.
+        by: somebody else than the person; None for the platform's operator, who changes those whom several rely on.
         fields: new values by column.
 
     Raises:
         NotPermitted: it is oneself, or another care provider relies on what is known of the person too.
     """
-    require_other(person.id, by=by)
-    require_sole(session, person.id, by=by)
+    if by is not None:
+        require_other(person.id, by=by)
+        require_sole(session, person.id, by=by)
     for field, value in fields.items():
         setattr(person, field, value)
     record(session, Event.PERSON_CHANGED, person, by=by, args={"what": ", ".join(sorted(fields))})

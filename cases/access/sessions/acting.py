@@ -12,7 +12,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from cases.access.actors import Actor, Grant, Period
-from cases.access.agreements import Agreement, AgreementType
+from cases.access.agreements import AgreementType, find_terms
 from cases.access.grants import RiskAnalysis, RoleGrant
 from cases.access.organisations import CareProvider, CareUnit, ProviderStatus
 from cases.access.people import Assignment
@@ -132,7 +132,7 @@ def actors_of(session: Session, session_ids: Collection[uuid.UUID], *, now: date
     ).all()
     with platform(session):  # roles and agreements of the asking people's own, before it is clear whose they are
         grants = _find_grants(session, {assignment.id for _, assignment, _, _ in rows})
-        agreements = _find_agreements(session, {assignment.care_provider_id for _, assignment, _, _ in rows})
+        agreements = find_terms(session, {assignment.care_provider_id for _, assignment, _, _ in rows})
     return {
         signed_in.id: Actor(
             person_id=signed_in.person_id,
@@ -166,31 +166,21 @@ def find_grants(session: Session, assignment_ids: Collection[uuid.UUID]) -> Mapp
 
 def _find_grants(session: Session, assignment_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[Grant, ...]]:
     rows = session.execute(
-        select(RoleGrant, RiskAnalysis.review_due)
+        select(
+            RoleGrant.assignment_id,
+            RoleGrant.role,
+            RoleGrant.department_id,
+            RoleGrant.valid_from,
+            RoleGrant.valid_to,
+            RiskAnalysis.review_due,
+        )
         .join(RiskAnalysis, RiskAnalysis.id == RoleGrant.risk_analysis_id)
         .where(RoleGrant.assignment_id.in_(assignment_ids), RoleGrant.approved_at.is_not(None))
         .order_by(RoleGrant.id)
-    ).all()
+    )
     found: defaultdict[uuid.UUID, tuple[Grant, ...]] = defaultdict(tuple)
-    for row, due in rows:
-        found[row.assignment_id] += (Grant(row.role, row.department_id, Period(row.valid_from, row.valid_to), due),)
-    return found
-
-
-def _find_agreements(
-    session: Session, provider_ids: Collection[uuid.UUID]
-) -> Mapping[tuple[uuid.UUID, AgreementType], tuple[Period, ...]]:
-    """When the providers' own agreements with the platform operator hold, by provider and type."""
-    rows = session.scalars(
-        select(Agreement).where(
-            Agreement.party_a.in_(provider_ids),
-            Agreement.type.in_((AgreementType.CONNECTION, AgreementType.PUB)),
-        )
-    ).all()
-    found: defaultdict[tuple[uuid.UUID, AgreementType], tuple[Period, ...]] = defaultdict(tuple)
-    for row in rows:
-        if row.period is not None:
-            found[row.party_a, row.type] += (row.period,)
+    for assignment_id, role, department_id, valid_from, valid_to, due in rows:
+        found[assignment_id] += (Grant(role, department_id, Period(valid_from, valid_to), due),)
     return found
 
 

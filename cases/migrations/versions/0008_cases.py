@@ -7,17 +7,10 @@ were opened without asking a gate end.
 import sqlalchemy as sa
 from alembic import op
 
-from cases.migrations.protection import OWN, protect
+from cases.migrations.protection import OWN, granted, protect
 
 revision = "0008"
 down_revision = "0007"
-
-GRANTED = """EXISTS (
-    SELECT FROM record_grant
-    WHERE record_grant.case_id = {case_id} AND record_grant.valid_until > now()
-      AND record_grant.to_provider_id = NULLIF(current_setting('samsyn.care_provider', true), '')::uuid
-)"""
-"""Cases of others that the provider has been let into."""
 
 
 def upgrade() -> None:
@@ -173,8 +166,7 @@ def upgrade() -> None:
     op.create_index("ix_viewing_slide_image_id", "viewing", ["slide_image_id"])
     op.create_index("ix_viewing_open", "viewing", ["until"], postgresql_where=sa.text("closed_at IS NULL"))
 
-    shared = f"{OWN} OR {GRANTED}"
-    protect("pathology_case", visible=shared.format(case_id="pathology_case.id"))
+    protect("pathology_case", visible=f"{OWN} OR {granted('pathology_case.id')}")
     protect("case_member", worker="SELECT")
     protect(
         "record_grant",
@@ -189,7 +181,7 @@ def upgrade() -> None:
     op.execute("REVOKE ALL ON slide_image, tile_pyramid FROM samsyn_app, samsyn_worker")
     protect(
         "slide_image",
-        visible=shared.format(case_id="slide_image.case_id"),
+        visible=f"{OWN} OR {granted('slide_image.case_id')}",
         app="SELECT, UPDATE",
         worker="SELECT, INSERT, UPDATE",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 
@@ -69,6 +70,12 @@ def test_the_actors_side_must_be_in_force(facts: dict[str, object]) -> None:
     assert decide(actor(**facts), own(), Intent.VIEW, NOW).code is Code.D03
 
 
+def test_the_owner_must_take_part_too() -> None:
+    suspended = own(owner_active=False)
+    assert decide(actor(), suspended, Intent.VIEW, NOW).code is Code.D03
+    assert decide(reader(), disclosed(owner_active=False), Intent.READ, NOW).code is Code.D03
+
+
 def test_quality_assurance_looks_on_an_order_and_does_nothing_else() -> None:
     ordered = actor(purpose=Purpose.QUALITY, order_number="2026:17")
     followed_up = own(links=frozenset({CareLink.ORDER}))
@@ -92,6 +99,18 @@ def test_a_late_analysis_takes_every_role_but_those_who_can_renew_it() -> None:
     assert holding(31) == {Role.ADM, Role.HEAD}
     head = grant(Role.HEAD, analysis_due=(NOW - timedelta(days=31)).date())
     assert decide(actor(grants=(head,)), own(), Intent.VIEW, NOW).code is Code.D04
+
+
+def test_a_role_for_one_department_is_none_in_another() -> None:
+    cytology, histology = uuid.UUID(int=401), uuid.UUID(int=402)
+    cytologist = actor(grants=(grant(department_id=cytology),))
+    assert decide(cytologist, own(departments=frozenset({cytology, histology})), Intent.VIEW, NOW).allow
+    assert decide(cytologist, own(departments=frozenset({histology})), Intent.VIEW, NOW).code is Code.D04
+    assert decide(cytologist, own(), Intent.VIEW, NOW).allow, "where no department is known, every grant counts"
+    both = replace(cytologist, grants=(*cytologist.grants, grant()))
+    assert decide(both, own(departments=frozenset({histology})), Intent.VIEW, NOW).allow, "for all of the unit"
+    cytologist_here = reader(grants=(grant(department_id=cytology),))
+    assert decide(cytologist_here, disclosed(departments=frozenset({histology})), Intent.SIGN, NOW).code is Code.D04
 
 
 def test_another_unit_of_the_own_provider_needs_a_choice_unless_directly_involved() -> None:
@@ -205,6 +224,10 @@ def test_a_decision_lasts_until_the_first_thing_it_rests_on_ends() -> None:
     assert until(reader(), disclosed(disclosure(period=ending))) == soon
     assert until(reader(), looked_up(consented(consents=(ending,)))) == soon
     assert until(reader(), looked_up(relation=ending)) == soon
+    assert until(reader(), looked_up(chosen_until=NOW + soon)) == soon
+    related = own(links=frozenset({CareLink.RELATION}), chosen=True, chosen_until=NOW + soon)
+    assert until(actor(**OTHER_UNIT), related) == soon
+    assert until(actor(), related) == timedelta(minutes=2), "the own unit rests on no choice"
     assert until(reader(), looked_up(blocks=(block(lifts=(Lift(LINKOPING, None, ending),)),))) == soon
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases.access.log_risks import find_unusual
-from cases.access.log_sampling import ALWAYS, Pair, Reason, draw, wanted
+from cases.access.log.risks import find_unusual
+from cases.access.log.sampling import ALWAYS, Pair, Reason, draw, wanted
 
 AT = datetime(2026, 10, 5, 9, tzinfo=UTC)
 RISKS = [risk for risk in Reason if risk is not Reason.RANDOM]

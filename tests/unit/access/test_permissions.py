@@ -23,6 +23,18 @@ MATRIX = {
     Permission.DECIDE_DISCLOSURE: "x - - - x - - - - - - - - - -",
     Permission.SUBMIT_TRANSFER: "- - - - x - - - - - - - - - -",
     Permission.ACCEPT_REQUEST: "x - - - x - - - - - - - - - -",
+    Permission.SEE_OFFERS: "x x - x x - - - - - - - - - -",
+    Permission.CREATE_REQUEST: "x x - x x x x - - - - - - - -",
+    Permission.ASSIGN_READER: "x - - x x - - - - - - - - - -",
+    Permission.RECALL_REQUEST: "x - - - x - - - - - - - - - -",
+    Permission.RETURN_REQUEST: "x - - - x - - - - - - - - - -",
+    Permission.COUNTERSIGN_ANSWER: "x - - - - - - - - - - - - - -",
+    Permission.AMEND_ANSWER: "x - - - - - - - - - - - - - -",
+    Permission.READ_ANSWER: "x x - x x x x - - - - - - - -",
+    Permission.ACKNOWLEDGE_ANSWER: "x - - x x - - - - - - - - - -",
+    Permission.PLACE_WORK_ORDER: "x x - - x - - - - - - - - - -",
+    Permission.FULFIL_WORK_ORDER: "- - x x - - - - - - - - - - -",
+    Permission.WRITE_MESSAGE: "x x x x x x - - - - - - - - -",
     Permission.REGISTER_RELATION: "x x - x x x x - - - - - - - -",
     Permission.REGISTER_CONSENT: "x x - x x x x - - - - - - - -",
     Permission.OPEN_IN_EMERGENCY: "x - - - - x - - - - - - - - -",
@@ -46,6 +58,8 @@ OURS = {
     Permission.REGISTER_PATIENT,
     Permission.SEE_PEOPLE,
     Permission.PLAN_ABSENCE,
+    Permission.SEE_OWN_REFERRALS,
+    Permission.FOLLOW_DELIVERIES,
 }
 """The matrix has no row for these."""
 

@@ -5,6 +5,7 @@
  */
 
 import type { Viewing } from "./api/client";
+import { hold } from "./slide/held";
 import { tilesIn } from "./slide/tiles";
 import { viewOf } from "./slide/view";
 
@@ -12,8 +13,6 @@ import { viewOf } from "./slide/view";
 const FURNITURE = 110;
 
 const begun = new Map<string, Promise<Response>>();
-/** Held, so that the browser holds them too until they are drawn. */
-const tiles: HTMLImageElement[] = [];
 
 function begin(what: string, asking: Promise<Response>): Promise<Response> {
   // Whoever takes the answer hears of a failure; nobody else needs to.
@@ -30,11 +29,7 @@ function fetchTiles(viewing: Viewing): void {
   const whole = { x: size.width / 2, y: size.height / 2, zoom: Math.min(width / size.width, height / size.height) };
   const { x, y, zoom } = viewOf(location.hash) ?? whole;
   const area = { x: x - width / zoom / 2, y: y - height / zoom / 2, width: width / zoom, height: height / zoom };
-  for (const address of tilesIn(viewing, area, zoom)) {
-    const image = new Image();
-    image.src = address;
-    tiles.push(image);
-  }
+  for (const address of tilesIn(viewing, area, zoom)) hold(address);
 }
 
 const slide = /^\/slides\/([0-9a-f-]{36})$/i.exec(location.pathname)?.[1];

@@ -275,7 +275,8 @@ export interface paths {
         head?: never;
         /**
          * Change Organisation
-         * @description Change how one's own care provider is called and reached, and whether its log extracts name the staff.
+         * @description Change how one's own care provider is called and reached, what its log extracts tell, when clinicians see
+         *     the images of their referrals, and how long browsers may keep its images.
          */
         patch: operations["change_organisation_api_organisations__provider_id__patch"];
         trace?: never;
@@ -1486,7 +1487,7 @@ export interface paths {
         get?: never;
         /**
          * Set Case
-         * @description Say which case a slide belongs to that has none yet.
+         * @description Say which case a slide belongs to that has none yet, or which glass of its case it is a scan of.
          */
         put: operations["set_case_api_slides__slide_id__case_put"];
         post?: never;
@@ -1580,6 +1581,542 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/annotations/{annotation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Annotation
+         * @description One annotation.
+         */
+        get: operations["read_annotation_api_annotations__annotation_id__get"];
+        /**
+         * Change Annotation
+         * @description Change an annotation of your own; what it was stays among its versions.
+         */
+        put: operations["change_annotation_api_annotations__annotation_id__put"];
+        post?: never;
+        /**
+         * Delete Annotation
+         * @description Take away an annotation of your own. It stays on record; `restorations` brings it back.
+         */
+        delete: operations["delete_annotation_api_annotations__annotation_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/annotations/{annotation_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Versions
+         * @description What an annotation has been, the newest first; its author reads all of it, also after it was deleted.
+         */
+        get: operations["read_versions_api_annotations__annotation_id__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/annotations/{annotation_id}/restorations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Annotation
+         * @description Make an annotation of your own what it was in an older version; also one that you deleted.
+         */
+        post: operations["restore_annotation_api_annotations__annotation_id__restorations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/slides/{slide_id}/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Annotations
+         * @description List the annotations on a slide that are for you.
+         */
+        get: operations["read_annotations_api_slides__slide_id__annotations_get"];
+        put?: never;
+        /**
+         * Create Annotation
+         * @description Draw on a slide.
+         */
+        post: operations["create_annotation_api_slides__slide_id__annotations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Content
+         * @description The file itself, to be saved, not shown in the browser: a stranger made it.
+         */
+        get: operations["read_content_api_attachments__attachment_id__content_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Withdraw Attachment
+         * @description It was entered in error: nobody is shown it any more. It stays on record.
+         */
+        put: operations["withdraw_attachment_api_attachments__attachment_id__withdrawal_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Attachments
+         * @description List the attachments of a case that are for you. Another care provider's are listed once they can be shown.
+         */
+        get: operations["read_attachments_api_cases__case_id__attachments_get"];
+        put?: never;
+        /**
+         * Create Attachment
+         * @description Attach a file to a case: the body of the request is the file.
+         */
+        post: operations["create_attachment_api_cases__case_id__attachments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Request Answers
+         * @description List the answers to a request that you may know of: what was released to its owner, and your own drafts.
+         */
+        get: operations["list_request_answers_api_requests__request_id__answers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Draft
+         * @description Read the draft that you would go on with. Its ETag is what the next save names in If-Match.
+         */
+        get: operations["read_draft_api_requests__request_id__draft_get"];
+        /**
+         * Save Request Draft
+         * @description Save the whole draft on top of the version in If-Match, which is "0" the first time. Nothing is ever lost.
+         *
+         *     Every save is a version. On top of an old one it is kept too, beside the newest, and answered with 412.
+         */
+        put: operations["save_request_draft_api_requests__request_id__draft_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Answer
+         * @description Read an answer: what counts, and for who may write it the newest draft. Logged, and noted as read.
+         */
+        get: operations["read_answer_api_answers__answer_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Answer Versions
+         * @description List the versions of an answer. Nothing is ever deleted.
+         */
+        get: operations["list_answer_versions_api_answers__answer_id__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Answer Version
+         * @description Read one version of an answer. Logged.
+         */
+        get: operations["read_answer_version_api_answers__answer_id__versions__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/visibility": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Visibility
+         * @description Show your draft to your unit, or to nobody. Said twice it is said once.
+         */
+        put: operations["change_visibility_api_answers__answer_id__visibility_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/readiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Readiness
+         * @description Read what is missing before you can sign, all of it at once.
+         */
+        get: operations["read_readiness_api_answers__answer_id__readiness_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Answer
+         * @description Sign as its author. Show who you are first (POST /api/session/reauthentication), at most five minutes before.
+         *
+         *     With 409 and NOT_READY, `missing` lists everything that signing asks for.
+         */
+        post: operations["sign_answer_api_answers__answer_id__signatures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/countersignatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Countersign Answer
+         * @description Sign what a colleague has signed, unchanged. Show who you are first.
+         */
+        post: operations["countersign_answer_api_answers__answer_id__countersignatures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/returns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Answer
+         * @description Give an answer that waits for your signature back to its author, who goes on from the same text.
+         */
+        post: operations["return_answer_api_answers__answer_id__returns_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Answer
+         * @description Sign a change of a signed answer. Everybody who has read it is told, and the owner acknowledges it anew.
+         */
+        post: operations["change_answer_api_answers__answer_id__changes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter Answer In Error
+         * @description Say that an answer was never right. It stays readable, struck out; for the head of who answered.
+         */
+        post: operations["enter_answer_in_error_api_answers__answer_id__errors_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answers/{answer_id}/amender": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Name Amender
+         * @description Say who may change a signed answer whose author is away; for the head of who answered.
+         */
+        put: operations["name_amender_api_answers__answer_id__amender_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/acknowledgements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Answer
+         * @description Confirm that you have received and read the answer to your request. A major discrepancy is reconciled too.
+         */
+        post: operations["acknowledge_answer_api_requests__request_id__acknowledgements_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Request Reconciliations
+         * @description List what was done about the discrepancies that the answer stated.
+         */
+        get: operations["list_request_reconciliations_api_requests__request_id__reconciliations_get"];
+        put?: never;
+        /**
+         * Start Reconciliation
+         * @description Take up the discrepancy that the answer to your request states. Its outcome is needed before it is closed.
+         */
+        post: operations["start_reconciliation_api_requests__request_id__reconciliations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/oral-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Request Oral Reports
+         * @description List what was said about a request by word of mouth. Logged.
+         */
+        get: operations["list_request_oral_reports_api_requests__request_id__oral_reports_get"];
+        put?: never;
+        /**
+         * Create Oral Report
+         * @description Write down an answer that you gave by word of mouth. Nobody can change it afterwards.
+         */
+        post: operations["create_oral_report_api_requests__request_id__oral_reports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliations/{reconciliation_id}/outcome": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Decide Reconciliation
+         * @description Say what came of a discrepancy, and whether the clinician knows.
+         */
+        put: operations["decide_reconciliation_api_reconciliations__reconciliation_id__outcome_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/answer-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Answer Rules
+         * @description Read what your care provider asks of answers.
+         */
+        get: operations["read_answer_rules_api_answer_rules_get"];
+        /**
+         * Set Answer Rules
+         * @description Say what your care provider asks of answers, in place of what it asked before. The first time If-Match is "0".
+         */
+        put: operations["set_answer_rules_api_answer_rules_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/cases": {
         parameters: {
             query?: never;
@@ -1591,7 +2128,7 @@ export interface paths {
         put?: never;
         /**
          * Create Case
-         * @description Register a case of your own laboratory.
+         * @description Register a case of your own laboratory, with its referral, specimens, tissue blocks and glass.
          */
         post: operations["create_case_api_cases_post"];
         delete?: never;
@@ -1609,11 +2146,35 @@ export interface paths {
         };
         /**
          * Read Case
-         * @description One case.
+         * @description One case with everything that belongs to it.
          */
         get: operations["read_case_api_cases__case_id__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Case
+         * @description Say again what is known of a case or its referral, or where it is in its life.
+         */
+        patch: operations["change_case_api_cases__case_id__patch"];
+        trace?: never;
+    };
+    "/api/cases/{case_id}/related-cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Relation
+         * @description Say that a case has to do with another one of the same patient. Saying it twice is once.
+         */
+        post: operations["create_relation_api_cases__case_id__related_cases_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1639,6 +2200,864 @@ export interface paths {
          * @description Somebody no longer takes part; what they look at goes dark unless something else allows it.
          */
         delete: operations["release_member_api_cases__case_id__members__assignment_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Request
+         * @description Begin a request about a case of your own. Nobody else sees it until it is submitted.
+         */
+        post: operations["create_request_api_requests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Request
+         * @description Look at what a request would do before it is sent; nothing is kept.
+         */
+        post: operations["preview_request_api_requests_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Request
+         * @description One request: how it stands, what you can do with it, and its content where you may see it. Logged.
+         */
+        get: operations["read_request_api_requests__request_id__get"];
+        /**
+         * Change Request
+         * @description Replace what a draft says.
+         */
+        put: operations["change_request_api_requests__request_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Case Requests
+         * @description List what was asked about a case, by your care unit or of it, the newest first; each without its content.
+         */
+        get: operations["list_case_requests_api_cases__case_id__requests_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit Request
+         * @description Hand out what was chosen. It is offered at once, or held, and then offered by itself.
+         */
+        post: operations["submit_request_api_requests__request_id__submit_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Request
+         * @description Drop a request that nobody has been offered.
+         */
+        post: operations["cancel_request_api_requests__request_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Holds
+         * @description Say that what holds it is mended: it is looked at again, and goes on if it is.
+         */
+        post: operations["resolve_holds_api_requests__request_id__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Request
+         * @description Take it on. With a transfer your department signs the case out from now on.
+         */
+        post: operations["accept_request_api_requests__request_id__accept_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decline Request
+         * @description Say no, and why.
+         */
+        post: operations["decline_request_api_requests__request_id__decline_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign Reader
+         * @description Say who reads it: a pathologist takes it on, a head or coordinator gives it to somebody.
+         */
+        post: operations["assign_reader_api_requests__request_id__assign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/reassign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reassign Reader
+         * @description Give it to another reader. Whoever had it keeps nothing of it.
+         */
+        post: operations["reassign_reader_api_requests__request_id__reassign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/countersigner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Name Countersigner
+         * @description Say who signs the answer beside the reader.
+         */
+        post: operations["name_countersigner_api_requests__request_id__countersigner_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Reading
+         * @description Begin to read, as opening the first slide does.
+         */
+        post: operations["start_reading_api_requests__request_id__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/recall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recall Request
+         * @description Take it back; it goes dark at once. A transfer that was accepted is asked back, and their head confirms.
+         */
+        post: operations["recall_request_api_requests__request_id__recall_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/confirm-recall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Recall
+         * @description Give a transferred case back that the owner asked for.
+         */
+        post: operations["confirm_recall_api_requests__request_id__confirm_recall_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Request
+         * @description Give it back without an answer. A transferred case is the owner's to sign out again at once.
+         */
+        post: operations["return_request_api_requests__request_id__return_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/disclosure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend Disclosure
+         * @description Hand out more slides of the case: a new version takes the place of what was handed out before.
+         */
+        post: operations["extend_disclosure_api_requests__request_id__disclosure_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Request
+         * @description Be done with it before its time is over.
+         */
+        post: operations["close_request_api_requests__request_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/departments/{department_id}/laboratory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Laboratory
+         * @description What a laboratory of your own care provider has its own way of.
+         */
+        get: operations["read_laboratory_api_departments__department_id__laboratory_get"];
+        /**
+         * Set Laboratory
+         * @description Say what its case numbers look like, and how its lists call their columns.
+         */
+        put: operations["set_laboratory_api_departments__department_id__laboratory_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/departments/{department_id}/case-lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Case List
+         * @description Take in a list of your laboratory's cases: all of it, or nothing and why. Sent again, it changes nothing.
+         */
+        post: operations["take_case_list_api_departments__department_id__case_lists_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/specimens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Specimen
+         * @description Register a specimen of a case, with the tissue blocks and the glass made of it.
+         */
+        post: operations["create_specimen_api_cases__case_id__specimens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/specimens/{specimen_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Specimen
+         * @description Correct what is said of a specimen, or enter it in error.
+         */
+        patch: operations["change_specimen_api_specimens__specimen_id__patch"];
+        trace?: never;
+    };
+    "/api/specimens/{specimen_id}/tissue-blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Block
+         * @description Register a tissue block of a specimen, with its glass.
+         */
+        post: operations["create_block_api_specimens__specimen_id__tissue_blocks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tissue-blocks/{tissue_block_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Block
+         * @description Correct what is said of a tissue block, or enter it in error.
+         */
+        patch: operations["change_block_api_tissue_blocks__tissue_block_id__patch"];
+        trace?: never;
+    };
+    "/api/specimens/{specimen_id}/glass-slides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Glass
+         * @description Register a glass of a specimen; an image of it is waited for from now on, unless you say otherwise.
+         */
+        post: operations["create_glass_api_specimens__specimen_id__glass_slides_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/glass-slides/{glass_slide_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Glass
+         * @description Correct what is said of a glass, no longer wait for it, or enter it in error.
+         */
+        patch: operations["change_glass_api_glass_slides__glass_slide_id__patch"];
+        trace?: never;
+    };
+    "/api/worklists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Counts
+         * @description How much stands in each of your lists, for their tabs. It names no patient, so it is not logged.
+         */
+        get: operations["read_counts_api_worklists_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklists/requests/{which}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Requests
+         * @description List requests: READING and INBOX from elsewhere, SENT and DRAFTS to elsewhere, ORDERED for your laboratory.
+         */
+        get: operations["read_requests_api_worklists_requests__which__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklists/cases/{which}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Cases
+         * @description List your own care provider's cases: MINE, or those that are INCOMPLETE, for the laboratory.
+         */
+        get: operations["read_cases_api_worklists_cases__which__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklists/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Number
+         * @description Search by a laboratory's number, your own number of a case from elsewhere, or a request's short id.
+         */
+        post: operations["search_number_api_worklists_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklists/patient-search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Patient
+         * @description Search by a patient's identity number, which never stands in an address. It is logged, whatever it finds.
+         */
+        post: operations["search_patient_api_worklists_patient_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-referrals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Referrals
+         * @description List the referrals that your care unit sent, or has the answers of.
+         */
+        get: operations["read_referrals_api_my_referrals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-referrals/{referral_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Referral
+         * @description Read one with its answers, which are noted as read, and the slides.
+         */
+        get: operations["read_referral_api_my_referrals__referral_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/answers/{version}/report.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Pdf
+         * @description A signed version as a tagged PDF (PDF/UA-1, PDF/A-2a).
+         */
+        get: operations["read_pdf_api_requests__request_id__answers__version__report_pdf_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/answers/{version}/report.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Text
+         * @description The same as plain text of at most 78 characters a line, to be put into a laboratory system.
+         */
+        get: operations["read_text_api_requests__request_id__answers__version__report_txt_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/answers/{version}/report.fhir.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Fhir
+         * @description The same as a FHIR R4 Bundle of type `collection`, the PDF and the text within it.
+         */
+        get: operations["read_fhir_api_requests__request_id__answers__version__report_fhir_json_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/slides/{slide_id}/pyramid.tif": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Pyramid
+         * @description The pyramid of a slide as one BigTIFF without any name, its full resolution bit for bit the scanner's.
+         *
+         *     For whom the service allows it, and for the owner's own unit. A broken download goes on where it stopped: `Range`.
+         */
+        get: operations["read_pyramid_api_requests__request_id__slides__slide_id__pyramid_tif_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Destinations
+         * @description List where your care provider's answers are sent.
+         */
+        get: operations["read_destinations_api_destinations_get"];
+        put?: never;
+        /**
+         * Create Destination
+         * @description Have answers sent somewhere. A webhook's secret is in this answer, and never again.
+         */
+        post: operations["create_destination_api_destinations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{destination_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Destination
+         * @description Call a destination, lead it or fill it otherwise.
+         */
+        put: operations["change_destination_api_destinations__destination_id__put"];
+        post?: never;
+        /**
+         * End Destination
+         * @description Send nothing there any more; what still waits is given up.
+         */
+        delete: operations["end_destination_api_destinations__destination_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{destination_id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Secret
+         * @description Make a new secret for a webhook, told this once; the old one signs nothing from now on.
+         */
+        post: operations["renew_secret_api_destinations__destination_id__secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Deliveries
+         * @description List what was, is and could not be sent for your care provider.
+         */
+        get: operations["read_deliveries_api_deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries/{message_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Delivery
+         * @description Try again now to send what could not be sent.
+         */
+        post: operations["retry_delivery_api_deliveries__message_id__retry_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1841,11 +3260,378 @@ export interface paths {
         };
         /**
          * Stream Events
-         * @description Stream changes: `slide` with a slide of your list that changed, `stale` when the list must be fetched anew,
-         *     `session` when the session has ended or is locked, after which the stream ends too.
+         * @description Stream changes as they happen.
+         *
+         *     `slide`: a slide of your list. `request`, `case`: what changed and the lists it stands in now, none where it has
+         *     left yours. `referral`: one of your unit's that changed. `notifications`: how many you have not read. `stale`:
+         *     fetch your lists anew. `session`: the session has ended or is locked, after which the stream ends too.
          */
         get: operations["stream_events_api_events_get"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Request Stream
+         * @description Read what was written about a request and what happened to it. Logged.
+         */
+        get: operations["read_request_stream_api_requests__request_id__stream_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Message
+         * @description Write to whoever works on a request, on both sides. Nobody can change or remove it afterwards.
+         */
+        post: operations["create_message_api_requests__request_id__messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/stream/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Read Up To
+         * @description Say that you have read the messages up to the newest one that you were shown.
+         */
+        put: operations["read_up_to_api_requests__request_id__stream_reading_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/clocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Request Clocks
+         * @description Read how long a request has taken, and whom it waited for. Says nothing about the patient.
+         */
+        get: operations["read_request_clocks_api_requests__request_id__clocks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/work-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Work Orders
+         * @description List what was ordered under a request. Logged.
+         */
+        get: operations["read_work_orders_api_requests__request_id__work_orders_get"];
+        put?: never;
+        /**
+         * Create Work Order
+         * @description Order what the reading needs. New glass stands in the case at once, as expected.
+         */
+        post: operations["create_work_order_api_requests__request_id__work_orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Work Order
+         * @description One work order. Logged.
+         */
+        get: operations["read_work_order_api_work_orders__work_order_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/acceptance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Work Order
+         * @description Take an order on.
+         */
+        post: operations["accept_work_order_api_work_orders__work_order_id__acceptance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Work Order
+         * @description Say that it is being done.
+         */
+        post: operations["start_work_order_api_work_orders__work_order_id__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/fulfilment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fulfil Work Order
+         * @description Say that it is done, or done in part, and hand the images over.
+         */
+        post: operations["fulfil_work_order_api_work_orders__work_order_id__fulfilment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/rejection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject Work Order
+         * @description Say why it cannot be done.
+         */
+        post: operations["reject_work_order_api_work_orders__work_order_id__rejection_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Work Order
+         * @description Call an order off before it is begun.
+         */
+        post: operations["cancel_work_order_api_work_orders__work_order_id__cancellation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/sending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Loan
+         * @description Say that lent glass or a tissue block has left the owner.
+         */
+        post: operations["send_loan_api_work_orders__work_order_id__sending_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive Loan
+         * @description Say that what was lent is with the performer.
+         */
+        post: operations["receive_loan_api_work_orders__work_order_id__receipt_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/{work_order_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Loan Back
+         * @description Say that what was lent is back with the owner.
+         */
+        post: operations["take_loan_back_api_work_orders__work_order_id__return_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Notifications
+         * @description List what you have been told, in person or by your roles.
+         */
+        get: operations["read_notifications_api_notifications_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Notifications
+         * @description Count what you have not read, up to a hundred. Asking does not keep your session from locking.
+         */
+        get: operations["count_notifications_api_notifications_count_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Read Up To
+         * @description Mark everything as read, up to the newest one that you were shown.
+         */
+        put: operations["read_up_to_api_notifications_reading_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/{notification_id}/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Read One
+         * @description Mark one as read.
+         */
+        put: operations["read_one_api_notifications__notification_id__reading_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1925,11 +3711,56 @@ export interface components {
             version: number;
         };
         /**
+         * Acceptance
+         * @description Taking a request on.
+         *
+         *     Attributes:
+         *         receiver_accession: the number that the case has with you, where the service wants one.
+         *         read_myself: you read it too.
+         */
+        Acceptance: {
+            /**
+             * Receiver Accession
+             * @example L26-04711
+             */
+            receiver_accession?: string | null;
+            /**
+             * Read Myself
+             * @default false
+             */
+            read_myself: boolean;
+        };
+        /**
+         * Acknowledged
+         * @description A request whose answer was acknowledged.
+         */
+        Acknowledged: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Short Id
+             * @example R-7K3F2Q
+             */
+            short_id: string;
+            status: components["schemas"]["RequestStatus"];
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+        };
+        /**
          * Activity
          * @description The kind of activity as the national log contract has it. Source: domain rules, 7.1.
          * @enum {string}
          */
         Activity: "Läsa" | "Skriva" | "Signera" | "Utskrift" | "Vidimera" | "Radera" | "Nödöppning";
+        /**
+         * Agreement
+         * @description How an answer stands to the primary diagnosis. Source: domain rules, 3.5 and 5.5.
+         * @enum {string}
+         */
+        Agreement: "AGREE" | "MINOR_DISCREPANCY" | "MAJOR_DISCREPANCY" | "NOT_ASSESSABLE" | "NOT_APPLICABLE";
         /**
          * AgreementList
          * @description Agreements, the newest first.
@@ -1960,9 +3791,9 @@ export interface components {
             party_b: string | null;
             text: components["schemas"]["Text"];
             status: components["schemas"]["AgreementStatus"];
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["cases__access__agreements__agreement__Stage"];
             /** Moves */
-            moves: components["schemas"]["Stage"][];
+            moves: components["schemas"]["cases__access__agreements__agreement__Stage"][];
             signature_a: components["schemas"]["Signature"] | null;
             signature_b: components["schemas"]["Signature"] | null;
             /** Terminated At */
@@ -1986,6 +3817,30 @@ export interface components {
          * @enum {string}
          */
         AgreementType: "CONNECTION" | "COOPERATION" | "PUB" | "COHERENT_RECORD" | "STAFF";
+        /**
+         * AmendmentReason
+         * @description Why a signed answer is changed.
+         * @enum {string}
+         */
+        AmendmentReason: "NEW_INFORMATION" | "NEW_MATERIAL" | "REINTERPRETATION" | "WRONG_PATIENT_OR_SPECIMEN" | "CLERICAL" | "OTHER";
+        /**
+         * AmendmentRow
+         * @description Why a signed answer was changed.
+         */
+        AmendmentRow: {
+            /** Reason */
+            reason: string;
+            /** Changed */
+            changed: string;
+            /** Significant */
+            significant: boolean;
+            /** Told Who */
+            told_who: string | null;
+            /** Told How */
+            told_how: string | null;
+            /** Told At */
+            told_at: string | null;
+        };
         /**
          * AnalysisList
          * @description Analyses, the newest first.
@@ -2028,19 +3883,307 @@ export interface components {
             version: number;
         };
         /**
-         * Answers
-         * @description Four questions about how the reading is done; the first yes decides.
+         * Annotation
+         * @description An annotation as it is now.
+         *
+         *     Attributes:
+         *         own: the person who asks is its author and may change it.
+         *         locked: a signed answer cites it, so nobody may.
          */
-        Answers: {
-            /** Works For Owner */
-            works_for_owner: boolean;
-            /** Owner Sends Case */
-            owner_sends_case: boolean;
-            /** Looks Up */
-            looks_up: boolean;
-            /** Only Technical */
-            only_technical: boolean;
+        Annotation: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Slide Id
+             * Format: uuid
+             */
+            slide_id: string;
+            kind: components["schemas"]["AnnotationKind"];
+            /** Geometry */
+            geometry: components["schemas"]["viewer__api__annotations__Point"] | components["schemas"]["LineString"] | components["schemas"]["Polygon"];
+            visibility: components["schemas"]["cases__records__annotations__annotation__Visibility"];
+            /** Label */
+            label: string | null;
+            /** Comment */
+            comment: string | null;
+            /** Classification */
+            classification: string | null;
+            /** Request Id */
+            request_id: string | null;
+            author: components["schemas"]["AuthorName"];
+            /** Own */
+            own: boolean;
+            /** Locked */
+            locked: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Version */
+            version: number;
         };
+        /**
+         * AnnotationContent
+         * @description What an annotation says. A RECT, ELLIPSE or BOOKMARK is the ring of a rectangle, turned or not.
+         * @example {
+         *       "classification": "Tumör",
+         *       "comment": "Räknade mitoser här.",
+         *       "geometry": {
+         *         "coordinates": [
+         *           [
+         *             [
+         *               10,
+         *               10
+         *             ],
+         *             [
+         *               250,
+         *               10
+         *             ],
+         *             [
+         *               250,
+         *               130.5
+         *             ],
+         *             [
+         *               10,
+         *               130.5
+         *             ],
+         *             [
+         *               10,
+         *               10
+         *             ]
+         *           ]
+         *         ],
+         *         "type": "Polygon"
+         *       },
+         *       "kind": "RECT",
+         *       "label": "Invasiv front",
+         *       "visibility": "CASE"
+         *     }
+         */
+        AnnotationContent: {
+            kind: components["schemas"]["AnnotationKind"];
+            /** Geometry */
+            geometry: components["schemas"]["Point-Input"] | components["schemas"]["LineString"] | components["schemas"]["Polygon"];
+            visibility: components["schemas"]["cases__records__annotations__annotation__Visibility"];
+            /** Label */
+            label?: string | null;
+            /** Comment */
+            comment?: string | null;
+            /** Classification */
+            classification?: string | null;
+            /**
+             * Request Id
+             * @description The request it is for; REQUEST needs one.
+             */
+            request_id?: string | null;
+        };
+        /**
+         * AnnotationKind
+         * @description What it is that was drawn. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        AnnotationKind: "POINT" | "LINE" | "RECT" | "ELLIPSE" | "POLYGON" | "FREEHAND" | "BOOKMARK";
+        /**
+         * AnnotationList
+         * @description Annotations on a slide, the oldest first.
+         *
+         *     Attributes:
+         *         next: id to go on after; None at the end.
+         */
+        AnnotationList: {
+            /** Annotations */
+            annotations: components["schemas"]["Annotation"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * AnnotationVersion
+         * @description What an annotation was.
+         *
+         *     Attributes:
+         *         deleted: its author took it away with this version.
+         */
+        AnnotationVersion: {
+            /** Version */
+            version: number;
+            kind: components["schemas"]["AnnotationKind"];
+            /** Geometry */
+            geometry: components["schemas"]["viewer__api__annotations__Point"] | components["schemas"]["LineString"] | components["schemas"]["Polygon"];
+            visibility: components["schemas"]["cases__records__annotations__annotation__Visibility"];
+            /** Label */
+            label: string | null;
+            /** Comment */
+            comment: string | null;
+            /** Classification */
+            classification: string | null;
+            /** Request Id */
+            request_id: string | null;
+            author: components["schemas"]["AuthorName"];
+            /** Deleted */
+            deleted: boolean;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * AnswerHead
+         * @description That there is an answer.
+         *
+         *     Attributes:
+         *         stage: PRELIMINARY until it is final.
+         *         in_error: it was withdrawn after it was signed.
+         *         author: who signed it.
+         */
+        AnswerHead: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["AnswerKind"];
+            status: components["schemas"]["AnswerStatus"];
+            stage: components["schemas"]["cases__sharing__answers__answer__Stage"];
+            /** Version */
+            version: number;
+            /** In Error */
+            in_error: boolean;
+            /** Released At */
+            released_at: string | null;
+            /** Author */
+            author: string | null;
+            performer: components["schemas"]["Party"];
+        };
+        /**
+         * AnswerKind
+         * @description What an answer is for. Source: domain rules, 3.5; preliminary answers are versions, oral ones `OralReport`.
+         * @enum {string}
+         */
+        AnswerKind: "CONSULT_OPINION" | "PRIMARY_REPORT" | "MDT_STATEMENT";
+        /**
+         * AnswerLine
+         * @description An answer in a list.
+         *
+         *     Attributes:
+         *         head: number of the newest version; for the owner the released one.
+         *         released: number of the version that the owner sees.
+         */
+        AnswerLine: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            kind: components["schemas"]["AnswerKind"];
+            status: components["schemas"]["AnswerStatus"];
+            author: components["schemas"]["Signer"] | null;
+            visibility: components["schemas"]["cases__sharing__answers__answer__Visibility"];
+            /** Head */
+            head: number;
+            /** Released */
+            released: number | null;
+            /** Released At */
+            released_at: string | null;
+            agreement: components["schemas"]["Agreement"] | null;
+        };
+        /**
+         * AnswerList
+         * @description The answers to a request, the oldest first; more than one only where a reader was replaced or one was wrong.
+         */
+        AnswerList: {
+            /** Items */
+            items: components["schemas"]["AnswerLine"][];
+        };
+        /**
+         * AnswerRead
+         * @description An answer with the version that was asked for.
+         */
+        AnswerRead: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            kind: components["schemas"]["AnswerKind"];
+            status: components["schemas"]["AnswerStatus"];
+            author: components["schemas"]["Signer"] | null;
+            visibility: components["schemas"]["cases__sharing__answers__answer__Visibility"];
+            /** Head */
+            head: number;
+            /** Released */
+            released: number | null;
+            /** Released At */
+            released_at: string | null;
+            agreement: components["schemas"]["Agreement"] | null;
+            version: components["schemas"]["Version"];
+        };
+        /**
+         * AnswerStatus
+         * @description Where an answer is in its life. Source: domain rules, 5.5; the words of FHIR R4 DiagnosticReport.status.
+         * @enum {string}
+         */
+        AnswerStatus: "DRAFT" | "PRELIMINARY" | "AWAITING_COUNTERSIGN" | "FINAL" | "APPENDED" | "AMENDED" | "CORRECTED" | "ENTERED_IN_ERROR";
+        /**
+         * AnswerText
+         * @description What an answer says to whoever asked.
+         */
+        AnswerText: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["AnswerKind"];
+            status: components["schemas"]["AnswerStatus"];
+            stage: components["schemas"]["cases__sharing__answers__answer__Stage"];
+            /** Version */
+            version: number;
+            /** In Error */
+            in_error: boolean;
+            /** Released At */
+            released_at: string | null;
+            /** Author */
+            author: string | null;
+            performer: components["schemas"]["Party"];
+            /** Statement */
+            statement: string;
+            /** Diagnosis */
+            diagnosis: string;
+            /** Microscopy */
+            microscopy: string | null;
+            /** Ancillary */
+            ancillary: string | null;
+            /** Recommendations */
+            recommendations: string | null;
+            /** Codes */
+            codes: components["schemas"]["DiagnosisCode"][];
+        };
+        /**
+         * Answers
+         * @description Which answers are sent: those to one's own requests, those that one gives, or both.
+         * @enum {string}
+         */
+        "Answers-Output": "RECEIVED" | "GIVEN" | "BOTH";
         /**
          * AssertionType
          * @description Whether the patient said yes, or could not be asked in an emergency.
@@ -2159,6 +4302,86 @@ export interface components {
             fte: number;
         };
         /**
+         * Attachment
+         * @description A file of a case.
+         *
+         *     Attributes:
+         *         shown: whether its content can be had now.
+         *         own: one's own care provider added it, and may withdraw it.
+         *         finding: what the virus scanner found; an infected file is never shown.
+         */
+        Attachment: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Case Id
+             * Format: uuid
+             */
+            case_id: string;
+            /** Request Id */
+            request_id: string | null;
+            kind: components["schemas"]["AttachmentKind"];
+            /** Caption */
+            caption: string;
+            media_type: components["schemas"]["MediaType"];
+            /** Byte Size */
+            byte_size: number;
+            /** Digest */
+            digest: string;
+            scan: components["schemas"]["ScanState"];
+            /** Finding */
+            finding: string | null;
+            /** Shown */
+            shown: boolean;
+            /** Own */
+            own: boolean;
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * AttachmentKind
+         * @description What it is to the case. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        AttachmentKind: "REFERRAL_PDF" | "MACRO_PHOTO" | "LAB_REPORT" | "PRIOR_REPORT" | "MOLECULAR" | "OTHER";
+        /**
+         * AttachmentList
+         * @description A case's attachments that are for you, the oldest first.
+         */
+        AttachmentList: {
+            /** Attachments */
+            attachments: components["schemas"]["Attachment"][];
+        };
+        /**
+         * AuthorName
+         * @description Who wrote it. No name where it is protected.
+         */
+        AuthorName: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /** Name */
+            name: string | null;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * Axis
+         * @description What a code is about: topography, morphology, aetiology, function, procedure, or another.
+         * @enum {string}
+         */
+        Axis: "T" | "M" | "E" | "F" | "P" | "OTHER";
+        /**
          * Basis
          * @description Why it is allowed in law.
          * @enum {string}
@@ -2207,12 +4430,54 @@ export interface components {
             version: number;
         };
         /**
+         * BlockChange
+         * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         */
+        BlockChange: {
+            /** Embedding */
+            embedding?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Location */
+            location?: string | null;
+            /**
+             * Entered In Error
+             * @default false
+             */
+            entered_in_error: boolean;
+        };
+        /**
          * BlockList
          * @description All blocks of a patient at this care provider, the newest first.
          */
         BlockList: {
             /** Items */
             items: components["schemas"]["Block"][];
+        };
+        /**
+         * BlockRow
+         * @description A tissue block with its glass.
+         */
+        BlockRow: {
+            /** Embedding */
+            embedding?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Location */
+            location?: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Entered In Error At */
+            entered_in_error_at: string | null;
+            /** Version */
+            version: number;
+            /** Glass */
+            glass: components["schemas"]["GlassRow"][];
         };
         /**
          * BlockSource
@@ -2242,9 +4507,48 @@ export interface components {
         };
         /**
          * Case
-         * @description A case.
+         * @description A case with everything that belongs to it.
+         *
+         *     Attributes:
+         *         signout_department_id: which department is to sign it out.
+         *         lead_times: when it came to each point of its way, by SKR's model; null where nobody has said.
          */
         Case: {
+            /** @default HISTOLOGY */
+            category: components["schemas"]["Category"];
+            /** @default ROUTINE */
+            priority: components["schemas"]["Priority"];
+            /** Svf Code */
+            svf_code?: string | null;
+            /**
+             * Due At
+             * @example 2026-12-01T16:00:00Z
+             */
+            due_at?: string | null;
+            /**
+             * Clinical Question
+             * @example Malignitet?
+             */
+            clinical_question?: string | null;
+            /** Clinical History */
+            clinical_history?: string | null;
+            /** @example L3 */
+            complexity_level?: components["schemas"]["Complexity"] | null;
+            /** Points */
+            points: number | null;
+            /** Responsible Assignment Id */
+            responsible_assignment_id?: string | null;
+            /** Referral Decided At */
+            referral_decided_at?: string | null;
+            /**
+             * Collected At
+             * @example 2026-11-20T09:30:00Z
+             */
+            collected_at?: string | null;
+            /** Grossing Started At */
+            grossing_started_at?: string | null;
+            /** Patient Informed At */
+            patient_informed_at?: string | null;
             /**
              * Id
              * Format: uuid
@@ -2258,6 +4562,11 @@ export interface components {
              */
             department_id: string;
             /**
+             * Signout Department Id
+             * Format: uuid
+             */
+            signout_department_id: string;
+            /**
              * Patient Id
              * Format: uuid
              */
@@ -2268,9 +4577,71 @@ export interface components {
              */
             accessioned_at: string;
             status: components["schemas"]["CaseStatus"];
+            /** Lead Times */
+            lead_times: {
+                [key: string]: string | null;
+            };
+            referral: components["schemas"]["ReferralRow"] | null;
+            /** Specimens */
+            specimens: components["schemas"]["SpecimenRow"][];
+            /** Related */
+            related: components["schemas"]["RelationRow"][];
+            completeness: components["schemas"]["CompletenessRow"];
             /** Version */
             version: number;
         };
+        /**
+         * CaseChange
+         * @description What is to be different; what is left out stays as it is.
+         */
+        CaseChange: {
+            /** @default HISTOLOGY */
+            category: components["schemas"]["Category"];
+            /** @default ROUTINE */
+            priority: components["schemas"]["Priority"];
+            /** Svf Code */
+            svf_code?: string | null;
+            /**
+             * Due At
+             * @example 2026-12-01T16:00:00Z
+             */
+            due_at?: string | null;
+            /**
+             * Clinical Question
+             * @example Malignitet?
+             */
+            clinical_question?: string | null;
+            /** Clinical History */
+            clinical_history?: string | null;
+            /** @example L3 */
+            complexity_level?: components["schemas"]["Complexity"] | null;
+            /**
+             * Points
+             * @example 2.5
+             */
+            points?: number | string | null;
+            /** Responsible Assignment Id */
+            responsible_assignment_id?: string | null;
+            /** Referral Decided At */
+            referral_decided_at?: string | null;
+            /**
+             * Collected At
+             * @example 2026-11-20T09:30:00Z
+             */
+            collected_at?: string | null;
+            /** Grossing Started At */
+            grossing_started_at?: string | null;
+            /** Patient Informed At */
+            patient_informed_at?: string | null;
+            status?: components["schemas"]["CaseStatus"] | null;
+            referral?: components["schemas"]["ReferralBody"] | null;
+        };
+        /**
+         * CaseList
+         * @description Lists of one's own provider's cases.
+         * @enum {string}
+         */
+        "CaseList-Input": "MINE" | "INCOMPLETE";
         /**
          * CaseName
          * @description The case that a slide belongs to, by its laboratory's number.
@@ -2285,11 +4656,33 @@ export interface components {
             lid: string;
         };
         /**
+         * CasePage
+         * @description Cases of one list. `next`: where to go on; null at the end.
+         */
+        CasePage: {
+            /** Items */
+            items: components["schemas"]["ListedOwnCase"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * CaseStatus
          * @description Where a case is in its life. Source: domain rules, 3.4.
          * @enum {string}
          */
         CaseStatus: "REGISTERED" | "IN_LAB" | "READY" | "IN_DIAGNOSIS" | "PRELIMINARY" | "FINAL" | "AMENDED" | "CANCELLED";
+        /**
+         * Category
+         * @description What kind of examination a case is. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        Category: "HISTOLOGY" | "CYTOLOGY" | "FROZEN" | "AUTOPSY" | "HEMATOPATHOLOGY" | "MOLECULAR";
+        /**
+         * Change
+         * @description How a signed answer is changed, by the event's name. Source: domain rules, 5.5.
+         * @enum {string}
+         */
+        Change: "addendum" | "amend" | "correct";
         /**
          * ChecklistItem
          * @description One thing that must be in place, and who must do what about it.
@@ -2353,17 +4746,68 @@ export interface components {
             assignment_id: string;
         };
         /**
+         * Clock
+         * @description A stretch of time.
+         *
+         *     Attributes:
+         *         seconds: by the clock.
+         *         working_minutes: of it in working time: 08 to 17 on Swedish working days.
+         *         running: it goes on.
+         */
+        Clock: {
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /**
+             * Seconds
+             * @example 5400
+             */
+            seconds: number;
+            /**
+             * Working Minutes
+             * @example 90
+             */
+            working_minutes: number;
+            /** Running */
+            running: boolean;
+        };
+        /**
          * Code
-         * @description A reason to refuse. Source: domain rules, section 4.
+         * @description A code of the diagnosis: what it is about, whose system, and what it stands for.
+         */
+        "Code-Input": {
+            axis: components["schemas"]["Axis"];
+            system: components["schemas"]["CodeSystem"];
+            /** Code */
+            code: string;
+            /** Display */
+            display: string;
+        };
+        /**
+         * CodeSystem
+         * @description Where a code comes from.
          * @enum {string}
          */
-        Code: "D01" | "D02" | "D03" | "D04" | "D05" | "D06" | "D10" | "D20" | "D21" | "D22" | "D23" | "D24" | "D25" | "D26" | "D27" | "D30" | "D31" | "D32" | "D40" | "D41" | "D42" | "D90";
+        CodeSystem: "SNOMED_SE" | "SCT" | "ICD10SE" | "ICDO3";
         /**
          * ColourProfile
          * @description What happens to the file's colour profile when its tiles are shown.
          * @enum {string}
          */
         ColourProfile: "APPLIED" | "NOT_APPLIED" | "MISSING";
+        /**
+         * Column
+         * @description What a list of cases can tell.
+         * @enum {string}
+         */
+        Column: "lid" | "patient_number" | "given_name" | "family_name" | "name" | "accessioned_at" | "collected_at" | "referral_number" | "referring_unit" | "cost_centre" | "question" | "history" | "specimen" | "slides" | "category" | "priority" | "svf_code" | "due_at" | "complexity_level" | "points" | "answered_at";
         /**
          * CompetenceLevel
          * @description How far somebody's competence reaches.
@@ -2403,6 +4847,46 @@ export interface components {
              */
             valid_to?: string | null;
         };
+        /**
+         * CompletenessRow
+         * @description How much of the case's glass can be looked at.
+         *
+         *     Attributes:
+         *         missing: glass that an image is waited for.
+         *         untied: images of which nobody has said which glass they are of.
+         */
+        CompletenessRow: {
+            /** Arrived */
+            arrived: number;
+            /** Expected */
+            expected: number;
+            /**
+             * Missing
+             * @example [
+             *       "A2-1 HE"
+             *     ]
+             */
+            missing: string[];
+            /** Untied */
+            untied: number;
+            /**
+             * Text
+             * @example 7 of 8 slides
+             */
+            text: string;
+        };
+        /**
+         * Complexity
+         * @description How much work a case is, from a biopsy at a glance to the hardest. Source: domain rules, 9 (L1 to L6).
+         * @enum {string}
+         */
+        Complexity: "L1" | "L2" | "L3" | "L4" | "L5" | "L6";
+        /**
+         * Confidence
+         * @description How sure the author is.
+         * @enum {string}
+         */
+        Confidence: "DEFINITE" | "PROBABLE" | "UNCERTAIN";
         /**
          * Consent
          * @description A consent or an emergency on record.
@@ -2471,11 +4955,263 @@ export interface components {
          */
         ConsentScope: "SVOD" | "DISCLOSURE" | "BLOCK_LIFT";
         /**
+         * Content
+         * @description What an author writes; in a draft everything may be missing.
+         *
+         *     Attributes:
+         *         agreement: with the primary diagnosis; a second opinion and a review need it.
+         *         malignant: whether this is cancer, where no code says so.
+         *         limitations: what the author states; slides not opened, lossy copies and the lack of glass are found out.
+         *         platform: on what the slides were read; an external viewer with its name and version.
+         *         read_elsewhere: slides read on glass or in that viewer.
+         *         unexamined: slides not looked at.
+         *         annotations: that the answer cites; signing locks them.
+         * @example {
+         *       "agreement": "AGREE",
+         *       "codes": [
+         *         {
+         *           "axis": "T",
+         *           "code": "T67600",
+         *           "display": "Colon sigmoideum",
+         *           "system": "SNOMED_SE"
+         *         },
+         *         {
+         *           "axis": "M",
+         *           "code": "M82110",
+         *           "display": "Tubulärt adenom",
+         *           "system": "SNOMED_SE"
+         *         }
+         *       ],
+         *       "confidence": "DEFINITE",
+         *       "diagnosis": "Tubulärt adenom, låggradig dysplasi",
+         *       "malignant": false,
+         *       "platform": "EXTERNAL_CE_VIEWER",
+         *       "platform_name": "Granskaren",
+         *       "platform_version": "4.2",
+         *       "read_elsewhere": [
+         *         "019a9d3c-1111-7aaa-8aaa-000000000001"
+         *       ],
+         *       "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
+         *       "unexamined": [
+         *         {
+         *           "reason": "Samma snitt som A1-1",
+         *           "slide_id": "019a9d3c-1111-7aaa-8aaa-000000000002"
+         *         }
+         *       ]
+         *     }
+         */
+        "Content-Input": {
+            /**
+             * Statement
+             * @default
+             */
+            statement: string;
+            /**
+             * Diagnosis
+             * @default
+             */
+            diagnosis: string;
+            /** Microscopy */
+            microscopy?: string | null;
+            /** Ancillary */
+            ancillary?: string | null;
+            /** Recommendations */
+            recommendations?: string | null;
+            /**
+             * Codes
+             * @default []
+             */
+            codes: components["schemas"]["Code-Input"][];
+            /** Template Id */
+            template_id?: string | null;
+            /**
+             * Template Values
+             * @default {}
+             */
+            template_values: {
+                [key: string]: string;
+            };
+            agreement?: components["schemas"]["Agreement"] | null;
+            discrepancy?: components["schemas"]["DiscrepancyCategory"] | null;
+            /** Impact */
+            impact?: string | null;
+            confidence?: components["schemas"]["Confidence"] | null;
+            /** Malignant */
+            malignant?: boolean | null;
+            /**
+             * Limitations
+             * @default []
+             */
+            limitations: components["schemas"]["StatedLimitation"][];
+            platform?: components["schemas"]["Platform"] | null;
+            /** Platform Name */
+            platform_name?: string | null;
+            /** Platform Version */
+            platform_version?: string | null;
+            /**
+             * Read Elsewhere
+             * @default []
+             */
+            read_elsewhere: string[];
+            /**
+             * Unexamined
+             * @default []
+             */
+            unexamined: components["schemas"]["UnexaminedSlide"][];
+            /**
+             * Annotations
+             * @default []
+             */
+            annotations: string[];
+        };
+        /**
+         * Content
+         * @description What an author writes; in a draft everything may be missing.
+         *
+         *     Attributes:
+         *         agreement: with the primary diagnosis; a second opinion and a review need it.
+         *         malignant: whether this is cancer, where no code says so.
+         *         limitations: what the author states; slides not opened, lossy copies and the lack of glass are found out.
+         *         platform: on what the slides were read; an external viewer with its name and version.
+         *         read_elsewhere: slides read on glass or in that viewer.
+         *         unexamined: slides not looked at.
+         *         annotations: that the answer cites; signing locks them.
+         * @example {
+         *       "agreement": "AGREE",
+         *       "codes": [
+         *         {
+         *           "axis": "T",
+         *           "code": "T67600",
+         *           "display": "Colon sigmoideum",
+         *           "system": "SNOMED_SE"
+         *         },
+         *         {
+         *           "axis": "M",
+         *           "code": "M82110",
+         *           "display": "Tubulärt adenom",
+         *           "system": "SNOMED_SE"
+         *         }
+         *       ],
+         *       "confidence": "DEFINITE",
+         *       "diagnosis": "Tubulärt adenom, låggradig dysplasi",
+         *       "malignant": false,
+         *       "platform": "EXTERNAL_CE_VIEWER",
+         *       "platform_name": "Granskaren",
+         *       "platform_version": "4.2",
+         *       "read_elsewhere": [
+         *         "019a9d3c-1111-7aaa-8aaa-000000000001"
+         *       ],
+         *       "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
+         *       "unexamined": [
+         *         {
+         *           "reason": "Samma snitt som A1-1",
+         *           "slide_id": "019a9d3c-1111-7aaa-8aaa-000000000002"
+         *         }
+         *       ]
+         *     }
+         */
+        "Content-Output": {
+            /**
+             * Statement
+             * @default
+             */
+            statement: string;
+            /**
+             * Diagnosis
+             * @default
+             */
+            diagnosis: string;
+            /** Microscopy */
+            microscopy?: string | null;
+            /** Ancillary */
+            ancillary?: string | null;
+            /** Recommendations */
+            recommendations?: string | null;
+            /**
+             * Codes
+             * @default []
+             */
+            codes: components["schemas"]["viewer__api__answer_forms__Code"][];
+            /** Template Id */
+            template_id?: string | null;
+            /**
+             * Template Values
+             * @default {}
+             */
+            template_values: {
+                [key: string]: string;
+            };
+            agreement?: components["schemas"]["Agreement"] | null;
+            discrepancy?: components["schemas"]["DiscrepancyCategory"] | null;
+            /** Impact */
+            impact?: string | null;
+            confidence?: components["schemas"]["Confidence"] | null;
+            /** Malignant */
+            malignant?: boolean | null;
+            /**
+             * Limitations
+             * @default []
+             */
+            limitations: components["schemas"]["StatedLimitation"][];
+            platform?: components["schemas"]["Platform"] | null;
+            /** Platform Name */
+            platform_name?: string | null;
+            /** Platform Version */
+            platform_version?: string | null;
+            /**
+             * Read Elsewhere
+             * @default []
+             */
+            read_elsewhere: string[];
+            /**
+             * Unexamined
+             * @default []
+             */
+            unexamined: components["schemas"]["UnexaminedSlide"][];
+            /**
+             * Annotations
+             * @default []
+             */
+            annotations: string[];
+        };
+        /**
          * CountersignRule
          * @description Which answers a second person signs too.
          * @enum {string}
          */
         CountersignRule: "NONE" | "RESIDENT" | "MALIGNANT" | "ALWAYS";
+        /**
+         * Counts
+         * @description How much stands in each list that you have.
+         */
+        Counts: {
+            /** Requests */
+            requests: {
+                [key: string]: number;
+            };
+            /** Cases */
+            cases: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Decline
+         * @description Saying no.
+         */
+        Decline: {
+            /**
+             * Text
+             * @example Patienten har flyttat.
+             */
+            text: string;
+            reason: components["schemas"]["DeclineReason"];
+        };
+        /**
+         * DeclineReason
+         * @description Why a performer says no. Source: domain rules, 5.1.
+         * @enum {string}
+         */
+        DeclineReason: "CAPACITY" | "COMPETENCE" | "CONFLICT" | "INSUFFICIENT_MATERIAL" | "WRONG_DEPT" | "QUALITY";
         /**
          * DelegationList
          * @description Delegations that are not over, the newest first.
@@ -2611,6 +5347,101 @@ export interface components {
             version: number;
         };
         /**
+         * DestinationChange
+         * @description What can be changed of a destination.
+         *
+         *     Attributes:
+         *         name: for people.
+         *         address: of a webhook, https; none for a folder.
+         *         answers: RECEIVED to your own requests, GIVEN by you, or BOTH.
+         *         language: of headings and codes in what is sent.
+         */
+        DestinationChange: {
+            /**
+             * Name
+             * @example Laboratoriesystemet
+             */
+            name: string;
+            /**
+             * Address
+             * @example https://lis.example/samsyn/answers
+             */
+            address?: string | null;
+            /** @default BOTH */
+            answers: components["schemas"]["cases__sharing__destinations__Answers"];
+            /**
+             * Language
+             * @default sv
+             * @enum {string}
+             */
+            language: "sv" | "en";
+        };
+        /**
+         * DestinationKind
+         * @description How it is sent: files in the operator's folder of the care provider, or one signed HTTPS request.
+         * @enum {string}
+         */
+        DestinationKind: "FOLDER" | "WEBHOOK";
+        /**
+         * DestinationList
+         * @description Destinations that something is sent to, the oldest first.
+         */
+        DestinationList: {
+            /** Items */
+            items: components["schemas"]["DestinationRow"][];
+        };
+        /**
+         * DestinationRow
+         * @description A destination as it is now.
+         *
+         *     Attributes:
+         *         failures: attempts in a row that failed; last_code says how the last one ended.
+         *         rests_until: it did not answer, and is left alone until then.
+         *         secret: what webhooks are signed with; told once, when it is made.
+         */
+        DestinationRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["DestinationKind"];
+            /** Address */
+            address: string | null;
+            answers: components["schemas"]["Answers-Output"];
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "sv" | "en";
+            /** Failures */
+            failures: number;
+            /** Last Code */
+            last_code: string | null;
+            /** Rests Until */
+            rests_until: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Version */
+            version: number;
+            /** Secret */
+            secret?: string | null;
+        };
+        /**
+         * DiagnosisCode
+         * @description One code of the diagnosis.
+         */
+        DiagnosisCode: {
+            axis: components["schemas"]["Axis"];
+            system: components["schemas"]["CodeSystem"];
+            /** Code */
+            code: string;
+            /** Display */
+            display: string;
+        };
+        /**
          * DigitalValidation
          * @description That reading on a screen was shown to be as good as on glass: when, of how many cases, per cent alike.
          */
@@ -2624,6 +5455,67 @@ export interface components {
             cases: number;
             /** Concordance */
             concordance: number;
+        };
+        /**
+         * DisclosureState
+         * @description Whether what was handed out may be looked at. SUSPENDED until it is offered, and while the request is held.
+         * @enum {string}
+         */
+        DisclosureState: "ACTIVE" | "SUSPENDED" | "ENDED" | "REVOKED";
+        /**
+         * DiscrepancyCategory
+         * @description What a discrepancy is about.
+         * @enum {string}
+         */
+        DiscrepancyCategory: "BENIGN_MALIGNANT" | "TUMOUR_TYPE" | "GRADE" | "STAGE" | "MARGIN" | "BIOMARKER" | "OTHER";
+        /**
+         * Done
+         * @description What came of an order.
+         *
+         *     Attributes:
+         *         slide_ids: images of the case; the owner's are handed out to the performer with this.
+         *         missing: what could not be done, where it was done in part.
+         */
+        Done: {
+            /**
+             * Slide Ids
+             * @default []
+             */
+            slide_ids: string[];
+            /**
+             * Missing
+             * @example Materialet räckte till två av tre nivåer.
+             */
+            missing?: string | null;
+        };
+        /**
+         * DoneBy
+         * @description Whose laboratory does it.
+         * @enum {string}
+         */
+        DoneBy: "OWNER_LAB" | "PERFORMER_LAB";
+        /**
+         * Draft
+         * @description What has been written so far: all of it, each time.
+         *
+         *     Attributes:
+         *         saving: by the author's hand, or by itself every few seconds. What a coordinator saves counts as dictation.
+         */
+        Draft: {
+            content: components["schemas"]["Content-Input"];
+            /**
+             * Saving
+             * @default TYPED
+             * @enum {string}
+             */
+            saving: "TYPED" | "AUTOSAVED";
+        };
+        /**
+         * DraftVisibility
+         * @description Who sees a draft: its author alone, or the whole unit, so that another reader can go on with it.
+         */
+        DraftVisibility: {
+            visibility: components["schemas"]["cases__sharing__answers__answer__Visibility"];
         };
         /**
          * Enrolment
@@ -2653,7 +5545,64 @@ export interface components {
          *         activity: what it was to patients' data; None for security and administration.
          * @enum {string}
          */
-        Event: "LOGIN_OK" | "LOGIN_FAIL" | "LOGOUT" | "SESSION_TIMEOUT" | "ASSIGNMENT_SWITCHED" | "REAUTHENTICATED" | "SESSION_UNLOCKED" | "BREAK_GLASS" | "ACCESS_DENIED" | "ACTIVE_CHOICE_MADE" | "LIST_VIEWED" | "CASE_VIEWED" | "PATIENT_VIEWED" | "REFERRAL_VIEWED" | "ATTACHMENT_VIEWED" | "ANSWER_VIEWED" | "MESSAGE_VIEWED" | "SLIDE_OPENED" | "SLIDE_CLOSED" | "LABEL_VIEWED" | "THUMBNAIL_VIEWED" | "SEARCH_PATIENT" | "CASE_CREATED" | "CASE_CHANGED" | "PATIENT_CREATED" | "PATIENT_CHANGED" | "PATIENT_LINKED" | "PATIENT_MISMATCH" | "SLIDE_UPLOADED" | "SLIDE_QUARANTINED" | "SLIDE_RELEASED" | "ANNOTATION_CREATED" | "ANNOTATION_CHANGED" | "ANNOTATION_DELETED" | "MESSAGE_SENT" | "ATTACHMENT_ADDED" | "ANSWER_DRAFT_SAVED" | "ANSWER_SIGNED" | "ANSWER_AMENDED" | "MDT_OUTCOME_SIGNED" | "ANSWER_COUNTERSIGNED" | "ANSWER_ACKNOWLEDGED" | "DESTRUCTION_EXECUTED" | "RETENTION_DISPOSED" | "PRINTED" | "PDF_EXPORTED" | "ORIGINAL_DOWNLOADED" | "SCREENSHOT_EXPORTED" | "FHIR_EXPORTED" | "DICOM_RETRIEVED" | "INTEGRATION_IN" | "INTEGRATION_OUT" | "DISCLOSURE_DECIDED" | "DISCLOSURE_REVOKED" | "DISCLOSURE_EXTENDED" | "DISCLOSURE_ENDED" | "NODOPPNING" | "BLOCK_STEP1_SHOWN" | "BLOCK_STEP2_REVEALED" | "BLOCK_LIFTED" | "BLOCK_LIFT_CANCELLED" | "BLOCK_REGISTERED" | "BLOCK_REVOKED" | "BLOCK_DELETED" | "CONSENT_REGISTERED" | "CONSENT_ENDED" | "CONSENT_DELETED" | "RELATION_REGISTERED" | "RELATION_ENDED" | "OBJECTION_SET" | "OBJECTION_CLEARED" | "NOTICE_GIVEN" | "ACCOUNT_CREATED" | "ACCOUNT_ENROLLED" | "ACCOUNT_CHANGED" | "ROLE_GRANTED" | "ROLE_APPROVED" | "ROLE_REVOKED" | "RISK_ANALYSIS_REGISTERED" | "DELEGATION_GIVEN" | "DELEGATION_ENDED" | "PERSON_REGISTERED" | "PERSON_CHANGED" | "ASSIGNMENT_REGISTERED" | "ASSIGNMENT_ENDED" | "ABSENCE_PLANNED" | "ABSENCE_CANCELLED" | "COMPETENCE_CHANGED" | "AGREEMENT_DRAFTED" | "AGREEMENT_CORRECTED" | "AGREEMENT_SIGNED" | "AGREEMENT_TERMINATED" | "SERVICE_PROPOSED" | "SERVICE_ACCEPTED" | "SERVICE_ENDED" | "EVIDENCE_GIVEN" | "CONFIG_CHANGED" | "PRICE_CHANGED" | "BACKUP_RESTORED" | "LOG_SEARCHED" | "LOG_REVIEW_VIEWED" | "LOG_REVIEW_PLANNED" | "LOG_REVIEW_SAMPLED" | "LOG_REVIEW_STARTED" | "LOG_REVIEW_ASKED" | "LOG_REVIEW_JUDGED" | "LOG_REVIEW_DONE" | "LOG_REVIEW_ESCALATED" | "EXTRACT_REQUESTED" | "EXTRACT_IDENTITY_CHECKED" | "EXTRACT_GENERATED" | "EXTRACT_VIEWED" | "EXTRACT_REVIEWED" | "EXTRACT_DELIVERED" | "AUDIT_CHAIN_VERIFIED";
+        Event: "LOGIN_OK" | "LOGIN_FAIL" | "LOGOUT" | "SESSION_TIMEOUT" | "ASSIGNMENT_SWITCHED" | "REAUTHENTICATED" | "SESSION_UNLOCKED" | "BREAK_GLASS" | "ACCESS_DENIED" | "ACTIVE_CHOICE_MADE" | "LIST_VIEWED" | "CASE_VIEWED" | "PATIENT_VIEWED" | "REFERRAL_VIEWED" | "ATTACHMENT_VIEWED" | "ANSWER_VIEWED" | "MESSAGE_VIEWED" | "SLIDE_OPENED" | "SLIDE_CLOSED" | "LABEL_VIEWED" | "THUMBNAIL_VIEWED" | "SEARCH_PATIENT" | "CASE_CREATED" | "CASE_CHANGED" | "PATIENT_CREATED" | "PATIENT_CHANGED" | "PATIENT_LINKED" | "PATIENT_MISMATCH" | "SLIDE_UPLOADED" | "SLIDE_QUARANTINED" | "SLIDE_RELEASED" | "ANNOTATION_CREATED" | "ANNOTATION_CHANGED" | "ANNOTATION_DELETED" | "MESSAGE_SENT" | "ATTACHMENT_ADDED" | "ATTACHMENT_WITHDRAWN" | "ANSWER_DRAFT_SAVED" | "ANSWER_SIGNED" | "ANSWER_AMENDED" | "MDT_OUTCOME_SIGNED" | "ANSWER_COUNTERSIGNED" | "ANSWER_ACKNOWLEDGED" | "DESTRUCTION_EXECUTED" | "RETENTION_DISPOSED" | "PRINTED" | "PDF_EXPORTED" | "ORIGINAL_DOWNLOADED" | "SCREENSHOT_EXPORTED" | "TEXT_EXPORTED" | "FHIR_EXPORTED" | "DICOM_RETRIEVED" | "INTEGRATION_IN" | "INTEGRATION_OUT" | "REQUEST_CREATED" | "REQUEST_CHANGED" | "REQUEST_SUBMITTED" | "REQUEST_CANCELLED" | "REQUEST_HELD" | "REQUEST_RESOLVED" | "REQUEST_OFFERED" | "REQUEST_ACCEPTED" | "REQUEST_DECLINED" | "REQUEST_ESCALATED" | "REQUEST_EXPIRED" | "REQUEST_RECALL_ASKED" | "REQUEST_RECALLED" | "REQUEST_ASSIGNED" | "REQUEST_REASSIGNED" | "REQUEST_STARTED" | "REQUEST_WAITING" | "REQUEST_RESUMED" | "REQUEST_RETURNED" | "REQUEST_ANSWERED" | "REQUEST_COUNTERSIGN_ASKED" | "REQUEST_COUNTERSIGNED" | "REQUEST_SENT_BACK" | "REQUEST_ACKNOWLEDGED" | "REQUEST_AMENDED" | "REQUEST_CLOSED" | "REQUEST_VIEWED" | "WORKORDER_PLACED" | "WORKORDER_ACCEPTED" | "WORKORDER_STARTED" | "WORKORDER_FULFILLED" | "WORKORDER_REJECTED" | "WORKORDER_CANCELLED" | "WORKORDER_SENT" | "WORKORDER_RETURNED" | "ANSWER_ENTERED_IN_ERROR" | "ORAL_REPORT_GIVEN" | "ANSWER_AMENDER_NAMED" | "RECONCILIATION_STARTED" | "RECONCILIATION_DECIDED" | "LISTS_IMPORTED" | "DISCLOSURE_DECIDED" | "DISCLOSURE_REVOKED" | "DISCLOSURE_EXTENDED" | "DISCLOSURE_ENDED" | "NODOPPNING" | "BLOCK_STEP1_SHOWN" | "BLOCK_STEP2_REVEALED" | "BLOCK_LIFTED" | "BLOCK_LIFT_CANCELLED" | "BLOCK_REGISTERED" | "BLOCK_REVOKED" | "BLOCK_DELETED" | "CONSENT_REGISTERED" | "CONSENT_ENDED" | "CONSENT_DELETED" | "RELATION_REGISTERED" | "RELATION_ENDED" | "OBJECTION_SET" | "OBJECTION_CLEARED" | "NOTICE_GIVEN" | "ACCOUNT_CREATED" | "ACCOUNT_ENROLLED" | "ACCOUNT_CHANGED" | "ROLE_GRANTED" | "ROLE_APPROVED" | "ROLE_REVOKED" | "RISK_ANALYSIS_REGISTERED" | "DELEGATION_GIVEN" | "DELEGATION_ENDED" | "PERSON_REGISTERED" | "PERSON_CHANGED" | "ASSIGNMENT_REGISTERED" | "ASSIGNMENT_ENDED" | "ABSENCE_PLANNED" | "ABSENCE_CANCELLED" | "COMPETENCE_CHANGED" | "AGREEMENT_DRAFTED" | "AGREEMENT_CORRECTED" | "AGREEMENT_SIGNED" | "AGREEMENT_TERMINATED" | "SERVICE_PROPOSED" | "SERVICE_ACCEPTED" | "SERVICE_ENDED" | "EVIDENCE_GIVEN" | "CONFIG_CHANGED" | "PRICE_CHANGED" | "BACKUP_RESTORED" | "LOG_SEARCHED" | "LOG_REVIEW_VIEWED" | "LOG_REVIEW_PLANNED" | "LOG_REVIEW_SAMPLED" | "LOG_REVIEW_STARTED" | "LOG_REVIEW_ASKED" | "LOG_REVIEW_JUDGED" | "LOG_REVIEW_DONE" | "LOG_REVIEW_ESCALATED" | "EXTRACT_REQUESTED" | "EXTRACT_IDENTITY_CHECKED" | "EXTRACT_GENERATED" | "EXTRACT_VIEWED" | "EXTRACT_REVIEWED" | "EXTRACT_DELIVERED" | "AUDIT_CHAIN_VERIFIED";
+        /**
+         * EventEntry
+         * @description A move in the stream.
+         *
+         *     Attributes:
+         *         by: nobody where it happened by itself.
+         *         entity, entity_id: what moved: the request, an answer, a work order.
+         *         reason: a code.
+         *         text: what somebody wrote about it.
+         */
+        EventEntry: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            entry: "event";
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            by: components["schemas"]["Who"] | null;
+            /**
+             * Entity
+             * @example request
+             */
+            entity: string;
+            /**
+             * Entity Id
+             * Format: uuid
+             */
+            entity_id: string;
+            /**
+             * Event
+             * @example accept
+             */
+            event: string;
+            /**
+             * From State
+             * @example OFFERED
+             */
+            from_state: string | null;
+            /**
+             * To State
+             * @example ACCEPTED
+             */
+            to_state: string;
+            /** Reason */
+            reason: string | null;
+            /** Text */
+            text: string | null;
+        };
         /**
          * EvidenceItem
          * @description What no other row can show, so that somebody states it. Source: domain rules, 3.2.
@@ -2815,6 +5764,50 @@ export interface components {
          */
         ExtractState: "REQUESTED" | "IDENTITY_CHECKED" | "GENERATED" | "REVIEWED" | "DELIVERED";
         /**
+         * FaultRow
+         * @description Why a row cannot be taken in; the sentence never repeats what stands there.
+         */
+        FaultRow: {
+            /** Line */
+            line: number;
+            column: components["schemas"]["Column"] | null;
+            /** Heading */
+            heading: string | null;
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * FaultyList
+         * @description A list that was not taken in, with everything that is wrong with it.
+         */
+        FaultyList: {
+            /**
+             * Type
+             * @default about:blank
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /** Code */
+            code: string;
+            /** Next Step */
+            next_step?: string | null;
+            /** Field */
+            field?: string | null;
+            /** Allowed */
+            allowed?: string[] | null;
+            /** Missing */
+            missing?: components["schemas"]["MissingPart"][] | null;
+            /** Faults */
+            faults: components["schemas"]["FaultRow"][];
+        };
+        /**
          * Finding
          * @description One user and one patient that were drawn.
          */
@@ -2845,7 +5838,7 @@ export interface components {
              */
             patient_id: string;
             /** Reasons */
-            reasons: components["schemas"]["cases__access__log_sampling__Reason"][];
+            reasons: components["schemas"]["cases__access__log__sampling__Reason"][];
             /** Entries */
             entries: number;
             /**
@@ -2914,6 +5907,28 @@ export interface components {
             reason: string;
         };
         /**
+         * Found
+         * @description What was found out when it was signed.
+         *
+         *     Attributes:
+         *         slides_seen: opened here by the signer.
+         *         read_elsewhere: read on glass or in another viewer, on the signer's word.
+         *         limitations: stated and found out.
+         *         annotations: cited, and which version of each.
+         */
+        Found: {
+            /** Slides Seen */
+            slides_seen: string[];
+            /** Read Elsewhere */
+            read_elsewhere: string[];
+            /** Limitations */
+            limitations: components["schemas"]["StatedLimitation"][];
+            /** Annotations */
+            annotations: {
+                [key: string]: number;
+            };
+        };
+        /**
          * FoundFurther
          * @description What looking further found.
          *
@@ -2926,7 +5941,7 @@ export interface components {
             /** Blocked */
             blocked: boolean;
             /** Refusals */
-            refusals: components["schemas"]["Refusal"][];
+            refusals: components["schemas"]["viewer__api__cases__Refusal"][];
         };
         /**
          * FurtherLook
@@ -2948,6 +5963,101 @@ export interface components {
             number: components["schemas"]["Number"];
             /** Known As */
             known_as?: string | null;
+        };
+        /**
+         * GivingBack
+         * @description Giving it back without an answer.
+         */
+        GivingBack: {
+            /**
+             * Text
+             * @example Patienten har flyttat.
+             */
+            text: string;
+            reason: components["schemas"]["ReturnReason"];
+        };
+        /**
+         * GlassChange
+         * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         */
+        GlassChange: {
+            /**
+             * Stain Code
+             * @default HE
+             * @example HE
+             */
+            stain_code: string;
+            /** @default HE */
+            stain_kind: components["schemas"]["StainKind"];
+            /**
+             * Antibody
+             * @example CK20
+             */
+            antibody?: string | null;
+            /** Level */
+            level?: number | null;
+            /** Barcode */
+            barcode?: string | null;
+            /** Label Text */
+            label_text?: string | null;
+            /**
+             * Expected
+             * @description An image of it is waited for.
+             * @default true
+             */
+            expected: boolean;
+            /**
+             * Entered In Error
+             * @default false
+             */
+            entered_in_error: boolean;
+        };
+        /**
+         * GlassRow
+         * @description A glass.
+         */
+        GlassRow: {
+            /**
+             * Stain Code
+             * @default HE
+             * @example HE
+             */
+            stain_code: string;
+            /** @default HE */
+            stain_kind: components["schemas"]["StainKind"];
+            /**
+             * Antibody
+             * @example CK20
+             */
+            antibody?: string | null;
+            /** Level */
+            level?: number | null;
+            /** Barcode */
+            barcode?: string | null;
+            /** Label Text */
+            label_text?: string | null;
+            /**
+             * Expected
+             * @description An image of it is waited for.
+             * @default true
+             */
+            expected: boolean;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Name
+             * @example A1-2 HE
+             */
+            name: string;
+            /** Number */
+            number: number;
+            /** Entered In Error At */
+            entered_in_error_at: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * GrantList
@@ -3004,6 +6114,17 @@ export interface components {
             version: number;
         };
         /**
+         * Happened
+         * @description When something happened.
+         */
+        Happened: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * HeldRole
          * @description A role that goes with an assignment; without a department it is for all of the unit.
          */
@@ -3014,6 +6135,49 @@ export interface components {
             /** Name En */
             name_en: string;
             department: components["schemas"]["Named"] | null;
+        };
+        /**
+         * Hold
+         * @description One thing that holds a request: what is the matter, who can mend it, and how.
+         */
+        Hold: {
+            reason: components["schemas"]["HoldReason"];
+            /** Detail */
+            detail: string;
+            /** Owner */
+            owner: string;
+            /** Next Step */
+            next_step: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
+         * HoldReason
+         * @description Why a request cannot go on.
+         * @enum {string}
+         */
+        HoldReason: "AGREEMENT" | "SPARR" | "CONSENT" | "IMAGE_NOT_READY" | "QC_FAIL" | "IDENTITY" | "PROTECTED_REVIEW";
+        /**
+         * HoldShown
+         * @description What keeps it from going on, who can mend it, and how.
+         */
+        HoldShown: {
+            reason: components["schemas"]["HoldReason"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            whose_turn: components["schemas"]["Side"];
+            /** Sentence */
+            sentence: string;
+            /** Owner */
+            owner: string;
+            /** Next Step */
+            next_step: string;
         };
         /**
          * IdentifierStatus
@@ -3034,6 +6198,18 @@ export interface components {
          */
         IdentityProof: "ID_CARD" | "E_ID" | "REGISTERED_ADDRESS";
         /**
+         * ImageRelease
+         * @description From when on referring clinicians may look at a provider's images of their own referrals.
+         * @enum {string}
+         */
+        ImageRelease: "ON_AVAILABLE" | "ON_PRELIMINARY" | "ON_FINAL";
+        /**
+         * IntendedUse
+         * @description COMMUNICATION: consulting; CE_MARKED_EXTERNAL: reading is done elsewhere; DEVICE: the viewer diagnoses.
+         * @enum {string}
+         */
+        IntendedUse: "COMMUNICATION" | "CE_MARKED_EXTERNAL" | "DEVICE";
+        /**
          * ItemCode
          * @description What must be in place. Source: domain rules, 3.2.
          * @enum {string}
@@ -3046,6 +6222,77 @@ export interface components {
          */
         ItemState: "DONE" | "EXPIRING" | "MISSING";
         /**
+         * LaboratoryRow
+         * @description What a laboratory has its own way of; version 0 until somebody said anything.
+         */
+        LaboratoryRow: {
+            /**
+             * Lid Pattern
+             * @description What its case numbers look like: # a digit, @ a capital letter, + one or more of it, | or.
+             * @example D##-#####
+             */
+            lid_pattern?: string | null;
+            /**
+             * List Columns
+             * @description Our name of a column to the list's heading; an empty heading leaves the column out.
+             * @default {}
+             * @example {
+             *       "due_at": "Svar senast",
+             *       "lid": "Provnr",
+             *       "patient_number": "Pnr"
+             *     }
+             */
+            list_columns: {
+                [key: string]: string;
+            };
+            /** Version */
+            version: number;
+        };
+        /**
+         * LaboratoryWays
+         * @description What a laboratory has its own way of.
+         */
+        LaboratoryWays: {
+            /**
+             * Lid Pattern
+             * @description What its case numbers look like: # a digit, @ a capital letter, + one or more of it, | or.
+             * @example D##-#####
+             */
+            lid_pattern?: string | null;
+            /**
+             * List Columns
+             * @description Our name of a column to the list's heading; an empty heading leaves the column out.
+             * @default {}
+             * @example {
+             *       "due_at": "Svar senast",
+             *       "lid": "Provnr",
+             *       "patient_number": "Pnr"
+             *     }
+             */
+            list_columns: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Laterality
+         * @description On which side it was.
+         * @enum {string}
+         */
+        Laterality: "LEFT" | "RIGHT" | "BILATERAL";
+        /**
+         * Latest
+         * @description What happened last.
+         */
+        Latest: {
+            /** Event */
+            event: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * LegalChoice
          * @description The legal construction that fits, and why.
          */
@@ -3056,6 +6303,12 @@ export interface components {
             /** Reason En */
             reason_en: string;
         };
+        /**
+         * LegalGround
+         * @description On what ground the owner hands the information out. Source: domain rules, 3.5; OSL 25:1, PDL 5:6.
+         * @enum {string}
+         */
+        LegalGround: "CONSENT_EXPLICIT" | "CONSENT_PRESUMED_REFERRAL" | "COHERENT_RECORD" | "EMERGENCY";
         /**
          * LegalModel
          * @description On what ground the performer sees the customer's information.
@@ -3099,6 +6352,210 @@ export interface components {
             cancelled_at: string | null;
         };
         /**
+         * LimitationCode
+         * @description What an answer could not rest on. The first three are found out, the others are the author's to state.
+         * @enum {string}
+         */
+        LimitationCode: "NOT_ALL_SLIDES" | "LOSSY_COPY" | "ONLY_DIGITAL" | "FOCUS" | "SCAN_INCOMPLETE" | "MATERIAL_SPARSE" | "CLINICAL_INFORMATION_MISSING" | "OTHER";
+        /**
+         * LineString
+         * @description A line through places.
+         */
+        LineString: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "LineString";
+            /** Coordinates */
+            coordinates: [
+                number,
+                number
+            ][];
+        };
+        /**
+         * ListedCase
+         * @description A case as far as you may see it.
+         *
+         *     Attributes:
+         *         lid: the laboratory's number; null where you may not know it.
+         *         protected: the identity is protected; without `patient` you are not named for it.
+         *         patient: null where `refusal` says why.
+         */
+        ListedCase: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Lid */
+            lid: string | null;
+            /** Protected */
+            protected: boolean;
+            patient: components["schemas"]["ListedPatient"] | null;
+            /** Specimens */
+            specimens: components["schemas"]["ListedSpecimen"][];
+            refusal: components["schemas"]["viewer__api__worklists__rows__Refusal"] | null;
+        };
+        /**
+         * ListedOwnCase
+         * @description A case of one's own care provider as lists show it.
+         *
+         *     Attributes:
+         *         late: it should have been answered before now.
+         *         signs_out: the department that signs it out: another's while it is transferred.
+         *         reader: who answers for it, if anybody yet.
+         *         slides: null where `case.refusal` says why.
+         */
+        ListedOwnCase: {
+            case: components["schemas"]["ListedCase"];
+            status: components["schemas"]["CaseStatus"];
+            category: components["schemas"]["Category"];
+            urgency: components["schemas"]["Urgency"];
+            /** Svf Code */
+            svf_code: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Late */
+            late: boolean;
+            /**
+             * Accessioned At
+             * Format: date-time
+             */
+            accessioned_at: string;
+            department: components["schemas"]["Party"];
+            signs_out: components["schemas"]["Party"];
+            /** Reader Assignment Id */
+            reader_assignment_id: string | null;
+            /** Reader */
+            reader: string | null;
+            slides: components["schemas"]["Slides"] | null;
+            /** Work */
+            work: components["schemas"]["Work"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * ListedPatient
+         * @description Who it is about.
+         */
+        ListedPatient: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Given Name */
+            given_name: string;
+            /** Family Name */
+            family_name: string;
+            /** Number */
+            number: string | null;
+            /** Birth Date */
+            birth_date: string | null;
+            sex: components["schemas"]["Sex"] | null;
+        };
+        /**
+         * ListedReferral
+         * @description A referral as its sender sees it.
+         *
+         *     Attributes:
+         *         own: you sent it yourself.
+         *         detail: how it stands, in words.
+         *         diagnosed: there is a final diagnosis; until then images are shown with a banner that there is none.
+         *         images_from: from when on the laboratory's owner shows you images; null for never.
+         */
+        ListedReferral: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Referral Number */
+            referral_number: string | null;
+            /** Ordered At */
+            ordered_at: string | null;
+            /** Own */
+            own: boolean;
+            state: components["schemas"]["ReferralState"];
+            /** Detail */
+            detail: string;
+            /** Diagnosed */
+            diagnosed: boolean;
+            images_from: components["schemas"]["ImageRelease"] | null;
+            laboratory: components["schemas"]["Party"];
+            case: components["schemas"]["ListedCase"];
+            /** Answers */
+            answers: components["schemas"]["AnswerHead"][];
+        };
+        /**
+         * ListedRequest
+         * @description A request as lists show it.
+         *
+         *     Attributes:
+         *         side: on which of its two sides you stand.
+         *         stage: where it is, or was when it was held.
+         *         late: it should have been answered, or accepted, before now.
+         *         waits_for: what the reader waits for: kinds of orders, and QUESTION for an answer.
+         *         reader: who reads, if anybody yet.
+         */
+        ListedRequest: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Short Id */
+            short_id: string;
+            type: components["schemas"]["RequestType"];
+            side: components["schemas"]["Side"];
+            status: components["schemas"]["RequestStatus"];
+            stage: components["schemas"]["RequestStatus"];
+            urgency: components["schemas"]["Urgency"];
+            /** Svf Code */
+            svf_code: string | null;
+            subspecialty: components["schemas"]["Subspecialty"];
+            /** Due At */
+            due_at: string | null;
+            /** Accept By */
+            accept_by: string | null;
+            /** Late */
+            late: boolean;
+            /** Escalation */
+            escalation: number;
+            /** Recall Requested At */
+            recall_requested_at: string | null;
+            requester: components["schemas"]["Party"];
+            performer: components["schemas"]["Party"];
+            /** Reader Assignment Id */
+            reader_assignment_id: string | null;
+            /** Reader */
+            reader: string | null;
+            case: components["schemas"]["ListedCase"];
+            slides: components["schemas"]["Slides"];
+            /** Holds */
+            holds: components["schemas"]["Hold"][];
+            /** Work */
+            work: components["schemas"]["Work"][];
+            /** Waits For */
+            waits_for: string[];
+            latest: components["schemas"]["Latest"] | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ListedSpecimen
+         * @description One specimen of a case.
+         */
+        ListedSpecimen: {
+            /** Letter */
+            letter: string;
+            /** Type */
+            type: string | null;
+            /** Site */
+            site: string | null;
+        };
+        /**
          * LocalSignIn
          * @description A local account. The code is left out only when no second factor has been set up yet.
          */
@@ -3134,7 +6591,7 @@ export interface components {
             seq: number;
             event: components["schemas"]["Event"];
             activity: components["schemas"]["Activity"] | null;
-            outcome: components["schemas"]["Outcome"];
+            outcome: components["schemas"]["cases__access__log__events__Outcome"];
             /** Code */
             code: string | null;
             /** Basis */
@@ -3186,7 +6643,7 @@ export interface components {
             /** Patient Id */
             patient_id?: string | null;
             event?: components["schemas"]["Event"] | null;
-            outcome?: components["schemas"]["Outcome"] | null;
+            outcome?: components["schemas"]["cases__access__log__events__Outcome"] | null;
             /**
              * Limit
              * @description How many at the most.
@@ -3237,6 +6694,126 @@ export interface components {
             title: string | null;
         };
         /**
+         * Meaning
+         * @description What a signature says.
+         * @enum {string}
+         */
+        Meaning: "AUTHOR" | "COUNTERSIGN" | "ACKNOWLEDGE" | "DICTATION_CHECK";
+        /**
+         * MediaType
+         * @description What is attached to cases. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        MediaType: "image/jpeg" | "image/png" | "image/tiff" | "application/pdf" | "application/dicom";
+        /**
+         * MessageEntry
+         * @description A message in the stream.
+         *
+         *     Attributes:
+         *         read_by: assignments under which it has been read.
+         */
+        MessageEntry: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            entry: "message";
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            by: components["schemas"]["Who"] | null;
+            kind: components["schemas"]["MessageKind"];
+            /** Body */
+            body: string;
+            /** Blocking */
+            blocking: boolean;
+            /** Reply To Id */
+            reply_to_id: string | null;
+            /** Annotation Id */
+            annotation_id: string | null;
+            /** Read By */
+            read_by: string[];
+        };
+        /**
+         * MessageKind
+         * @description What a message is.
+         * @enum {string}
+         */
+        MessageKind: "COMMENT" | "QUESTION" | "REPLY" | "PHONE_NOTE";
+        /**
+         * MessageList
+         * @description Messages, the newest first.
+         */
+        MessageList: {
+            /** Items */
+            items: components["schemas"]["MessageRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * MessageRow
+         * @description A message to a destination.
+         *
+         *     Attributes:
+         *         short_id: of the request that was answered.
+         *         withdrawn: it says that the answer was entered in error.
+         *         last_code: how the last attempt ended: HTTP_503, TIMED_OUT, ADDRESS_REFUSED …
+         *         next_attempt_at: of one that is pending.
+         */
+        MessageRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Destination Id
+             * Format: uuid
+             */
+            destination_id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /** Short Id */
+            short_id: string;
+            /** Withdrawn */
+            withdrawn: boolean;
+            state: components["schemas"]["MessageState"];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Attempt At */
+            last_attempt_at: string | null;
+            /** Last Code */
+            last_code: string | null;
+            /**
+             * Next Attempt At
+             * Format: date-time
+             */
+            next_attempt_at: string;
+            /** Sent At */
+            sent_at: string | null;
+        };
+        /**
+         * MessageState
+         * @description Whether a message is still to be sent; DEAD ones wait for somebody to try them again.
+         * @enum {string}
+         */
+        MessageState: "PENDING" | "SENT" | "DEAD";
+        /**
          * Method
          * @description How somebody showed who they are.
          * @enum {string}
@@ -3253,6 +6830,58 @@ export interface components {
             y: number;
         };
         /**
+         * MissingPart
+         * @description One thing that is missing before something can be done.
+         *
+         *     Attributes:
+         *         code: for programs and for translation.
+         *         detail: what is wanted, and what to do.
+         *         field: which part of what was sent it is about.
+         *         slide_ids: which slides it is about.
+         */
+        MissingPart: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Field
+             * @default null
+             */
+            field: string | null;
+            /**
+             * Slide Ids
+             * @default []
+             */
+            slide_ids: string[];
+        };
+        /**
+         * MissingShown
+         * @description One thing that stands against submitting, and who can mend it.
+         */
+        MissingShown: {
+            /**
+             * Field
+             * @example working_diagnosis
+             */
+            field: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Who
+             * @example The requester
+             */
+            who: string;
+        };
+        /**
+         * MoreSlides
+         * @description Slides to hand out too.
+         */
+        MoreSlides: {
+            /** Slide Ids */
+            slide_ids: string[];
+        };
+        /**
          * Named
          * @description Something that has a name.
          */
@@ -3264,6 +6893,17 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * NamedReader
+         * @description Somebody at the performer.
+         */
+        NamedReader: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
         };
         /**
          * NewAbsence
@@ -3296,6 +6936,17 @@ export interface components {
             /** Party B */
             party_b?: string | null;
             text: components["schemas"]["Text"];
+        };
+        /**
+         * NewAmender
+         * @description Who may change a signed answer besides its author: an assignment of the own care provider.
+         */
+        NewAmender: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
         };
         /**
          * NewAnalysis
@@ -3392,16 +7043,76 @@ export interface components {
             requested_at?: string | null;
         };
         /**
+         * NewBlockBody
+         * @description A tissue block to register with its glass; without a number it gets the next one.
+         */
+        NewBlockBody: {
+            /** Embedding */
+            embedding?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Location */
+            location?: string | null;
+            /** Number */
+            number?: number | null;
+            /**
+             * Glass
+             * @default []
+             */
+            glass: components["schemas"]["NewGlassBody"][];
+        };
+        /**
          * NewCase
-         * @description A case to register in one's own laboratory.
+         * @description A case to register in one's own laboratory, with everything that is known of it.
          */
         NewCase: {
+            /** @default HISTOLOGY */
+            category: components["schemas"]["Category"];
+            /** @default ROUTINE */
+            priority: components["schemas"]["Priority"];
+            /** Svf Code */
+            svf_code?: string | null;
+            /**
+             * Due At
+             * @example 2026-12-01T16:00:00Z
+             */
+            due_at?: string | null;
+            /**
+             * Clinical Question
+             * @example Malignitet?
+             */
+            clinical_question?: string | null;
+            /** Clinical History */
+            clinical_history?: string | null;
+            /** @example L3 */
+            complexity_level?: components["schemas"]["Complexity"] | null;
+            /**
+             * Points
+             * @example 2.5
+             */
+            points?: number | string | null;
+            /** Responsible Assignment Id */
+            responsible_assignment_id?: string | null;
+            /** Referral Decided At */
+            referral_decided_at?: string | null;
+            /**
+             * Collected At
+             * @example 2026-11-20T09:30:00Z
+             */
+            collected_at?: string | null;
+            /** Grossing Started At */
+            grossing_started_at?: string | null;
+            /** Patient Informed At */
+            patient_informed_at?: string | null;
             /**
              * Department Id
              * Format: uuid
              */
             department_id: string;
-            /** Lid */
+            /**
+             * Lid
+             * @example D26-00801
+             */
             lid: string;
             /**
              * Patient Id
@@ -3411,8 +7122,62 @@ export interface components {
             /**
              * Accessioned At
              * Format: date-time
+             * @example 2026-11-21T08:00:00Z
              */
             accessioned_at: string;
+            referral?: components["schemas"]["ReferralBody"] | null;
+            /**
+             * Specimens
+             * @default []
+             */
+            specimens: components["schemas"]["NewSpecimenBody"][];
+        };
+        /**
+         * NewChange
+         * @description Sign what was changed in a signed answer.
+         *
+         *     Attributes:
+         *         number: of the draft that holds the change.
+         *         how: addendum: new information, the diagnosis as it was; amend: another meaning; correct: a slip of the pen.
+         *         changed: what is different now.
+         *         significant: it matters to the patient's care; then somebody has been spoken with.
+         *         told_who, told_how, told_at: who was told, by what means and when.
+         * @example {
+         *       "changed": "Höggradig dysplasi i stället för låggradig.",
+         *       "how": "amend",
+         *       "number": 9,
+         *       "reason": "REINTERPRETATION",
+         *       "significant": true,
+         *       "told_at": "2026-11-22T14:05:00+01:00",
+         *       "told_how": "PHONE",
+         *       "told_who": "Dr Ek, kirurgkliniken"
+         *     }
+         */
+        NewChange: {
+            /**
+             * Number
+             * @example 7
+             */
+            number: number;
+            how: components["schemas"]["Change"];
+            reason: components["schemas"]["AmendmentReason"];
+            /** Changed */
+            changed: string;
+            /**
+             * Significant
+             * @default false
+             */
+            significant: boolean;
+            /** Told Who */
+            told_who?: string | null;
+            told_how?: components["schemas"]["Telling"] | null;
+            /** Told At */
+            told_at?: string | null;
+            /**
+             * Dictation Checked
+             * @default false
+             */
+            dictation_checked: boolean;
         };
         /**
          * NewConsent
@@ -3483,6 +7248,32 @@ export interface components {
             phone_urgent?: string | null;
         };
         /**
+         * NewDestination
+         * @description Somewhere to send answers to.
+         */
+        NewDestination: {
+            /**
+             * Name
+             * @example Laboratoriesystemet
+             */
+            name: string;
+            /**
+             * Address
+             * @example https://lis.example/samsyn/answers
+             */
+            address?: string | null;
+            /** @default BOTH */
+            answers: components["schemas"]["cases__sharing__destinations__Answers"];
+            /**
+             * Language
+             * @default sv
+             * @enum {string}
+             */
+            language: "sv" | "en";
+            /** @example WEBHOOK */
+            kind: components["schemas"]["DestinationKind"];
+        };
+        /**
          * NewEmergency
          * @description That there is an emergency in which the patient cannot be asked; for oneself, for a day.
          */
@@ -3533,6 +7324,74 @@ export interface components {
             until: string;
         };
         /**
+         * NewGlassBody
+         * @description A glass to register; without a number it gets the next one.
+         */
+        NewGlassBody: {
+            /**
+             * Stain Code
+             * @default HE
+             * @example HE
+             */
+            stain_code: string;
+            /** @default HE */
+            stain_kind: components["schemas"]["StainKind"];
+            /**
+             * Antibody
+             * @example CK20
+             */
+            antibody?: string | null;
+            /** Level */
+            level?: number | null;
+            /** Barcode */
+            barcode?: string | null;
+            /** Label Text */
+            label_text?: string | null;
+            /**
+             * Expected
+             * @description An image of it is waited for.
+             * @default true
+             */
+            expected: boolean;
+            /** Number */
+            number?: number | null;
+        };
+        /**
+         * NewGlassOf
+         * @description A glass to register, of a tissue block or of the specimen itself.
+         */
+        NewGlassOf: {
+            /**
+             * Stain Code
+             * @default HE
+             * @example HE
+             */
+            stain_code: string;
+            /** @default HE */
+            stain_kind: components["schemas"]["StainKind"];
+            /**
+             * Antibody
+             * @example CK20
+             */
+            antibody?: string | null;
+            /** Level */
+            level?: number | null;
+            /** Barcode */
+            barcode?: string | null;
+            /** Label Text */
+            label_text?: string | null;
+            /**
+             * Expected
+             * @description An image of it is waited for.
+             * @default true
+             */
+            expected: boolean;
+            /** Number */
+            number?: number | null;
+            /** Tissue Block Id */
+            tissue_block_id?: string | null;
+        };
+        /**
          * NewGrant
          * @description A role to give; it waits until a head of the unit approves it.
          */
@@ -3560,6 +7419,33 @@ export interface components {
             valid_to?: string | null;
         };
         /**
+         * NewMessage
+         * @description Something to write about a request.
+         *
+         *     Attributes:
+         *         blocking: a question without whose answer the reader cannot go on: it stops the clock.
+         *         reply_to_id: with a reply, the question.
+         *         annotation_id: the place on a slide that it is about.
+         */
+        NewMessage: {
+            /**
+             * Body
+             * @example Finns det en tidigare biopsi från samma lesion?
+             */
+            body: string;
+            /** @default COMMENT */
+            kind: components["schemas"]["MessageKind"];
+            /**
+             * Blocking
+             * @default false
+             */
+            blocking: boolean;
+            /** Reply To Id */
+            reply_to_id?: string | null;
+            /** Annotation Id */
+            annotation_id?: string | null;
+        };
+        /**
          * NewMismatch
          * @description Whether what is gathered under the patient may be different people's.
          */
@@ -3583,6 +7469,43 @@ export interface components {
         NewObjection: {
             /** Objects */
             objects: boolean;
+        };
+        /**
+         * NewOralReport
+         * @description What was said to whom.
+         *
+         *     Attributes:
+         *         given_to_name, given_to_role, given_to_unit: who listened; never the patient's name.
+         *         phone: the number that was called.
+         *         read_back: the listener said it back.
+         * @example {
+         *       "at": "2026-11-22T14:02:00+01:00",
+         *       "given_to_name": "Dr Ek",
+         *       "given_to_role": "Operatör",
+         *       "given_to_unit": "Kirurgkliniken, operation 3",
+         *       "phone": "0480-123456",
+         *       "read_back": true,
+         *       "text": "Invasiv cancer i resektionsranden."
+         *     }
+         */
+        NewOralReport: {
+            /** Given To Name */
+            given_to_name: string;
+            /** Given To Role */
+            given_to_role: string;
+            /** Given To Unit */
+            given_to_unit: string;
+            /** Phone */
+            phone?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Text */
+            text: string;
+            /** Read Back */
+            read_back: boolean;
         };
         /**
          * NewPatient
@@ -3644,24 +7567,108 @@ export interface components {
             text_version: string;
         };
         /**
-         * NewRelation
-         * @description That one takes part in a patient's care.
-         *
-         *     Attributes:
-         *         reason_text: needed where the reason is another one.
-         *         whole_unit: everybody at one's care unit does.
+         * NewReader
+         * @description Somebody else at the performer, and why.
          */
-        NewRelation: {
-            reason: components["schemas"]["RelationReason"];
-            /** Reason Text */
-            reason_text?: string | null;
+        NewReader: {
             /**
-             * Whole Unit
+             * Text
+             * @example Patienten har flyttat.
+             */
+            text: string;
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+        };
+        /**
+         * NewRequest
+         * @description What somebody wants to ask about a case.
+         * @example {
+         *       "case_id": "01a20385-4f40-758f-9761-dfd273a10a16",
+         *       "harm_weighed": true,
+         *       "legal_ground": "CONSENT_PRESUMED_REFERRAL",
+         *       "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *       "question": "Höggradig dysplasi eller invasiv växt?",
+         *       "reason_code": "DIFFICULT",
+         *       "slide_ids": [
+         *         "01a20385-52aa-7b11-8a7a-1b0a8f4a2b22"
+         *       ],
+         *       "subspecialty": "GI",
+         *       "type": "SECOND_OPINION",
+         *       "urgency": "ROUTINE",
+         *       "working_diagnosis": "Höggradig dysplasi"
+         *     }
+         */
+        NewRequest: {
+            type: components["schemas"]["RequestType"];
+            /**
+             * Performer Department Id
+             * Format: uuid
+             */
+            performer_department_id: string;
+            subspecialty: components["schemas"]["Subspecialty"];
+            /** @default ROUTINE */
+            urgency: components["schemas"]["Urgency"];
+            reason_code: components["schemas"]["ReasonCode"];
+            /** Question */
+            question?: string | null;
+            /** Working Diagnosis */
+            working_diagnosis?: string | null;
+            /**
+             * Blind
              * @default false
              */
-            whole_unit: boolean;
-            /** End At */
-            end_at?: string | null;
+            blind: boolean;
+            /** Named Reader Id */
+            named_reader_id?: string | null;
+            /** Watcher Assignment Id */
+            watcher_assignment_id?: string | null;
+            /** Stand In Assignment Id */
+            stand_in_assignment_id?: string | null;
+            /** Svf Code */
+            svf_code?: string | null;
+            /** Requested Due At */
+            requested_due_at?: string | null;
+            /**
+             * Slide Ids
+             * @default []
+             */
+            slide_ids: string[];
+            /**
+             * Glass Ids
+             * @default []
+             */
+            glass_ids: string[];
+            /**
+             * Attachment Ids
+             * @default []
+             */
+            attachment_ids: string[];
+            /**
+             * Case Ids
+             * @default []
+             */
+            case_ids: string[];
+            legal_ground?: components["schemas"]["LegalGround"] | null;
+            /**
+             * Harm Weighed
+             * @default false
+             */
+            harm_weighed: boolean;
+            /** Harm Test Comment */
+            harm_test_comment?: string | null;
+            /** Consent Assertion Id */
+            consent_assertion_id?: string | null;
+            cancer_notification_by?: components["schemas"]["Notifier"] | null;
+            /** Parent Request Id */
+            parent_request_id?: string | null;
+            /**
+             * Case Id
+             * Format: uuid
+             */
+            case_id: string;
         };
         /**
          * NewReview
@@ -3693,6 +7700,91 @@ export interface components {
             terms: components["schemas"]["Terms"];
         };
         /**
+         * NewSignature
+         * @description Sign the newest version.
+         *
+         *     Attributes:
+         *         number: of the version that you have before you.
+         *         kind: a preliminary answer may be followed by others; a final one is the answer.
+         *         dictation_checked: you have read what somebody else typed.
+         *         countersigner_id: assignment of the colleague who is to countersign, where somebody must.
+         * @example {
+         *       "kind": "FINAL",
+         *       "number": 7
+         *     }
+         */
+        NewSignature: {
+            /**
+             * Number
+             * @example 7
+             */
+            number: number;
+            /**
+             * Kind
+             * @default FINAL
+             * @enum {string}
+             */
+            kind: "PRELIMINARY" | "FINAL";
+            /**
+             * Dictation Checked
+             * @default false
+             */
+            dictation_checked: boolean;
+            /** Countersigner Id */
+            countersigner_id?: string | null;
+        };
+        /**
+         * NewSpecimenBody
+         * @description A specimen to register, with all that has been made of it; without a letter it gets the next one.
+         */
+        NewSpecimenBody: {
+            /**
+             * Type
+             * @example Hudbiopsi
+             */
+            type?: string | null;
+            /**
+             * Type Code
+             * @description SNOMED CT
+             * @example 309066003
+             */
+            type_code?: string | null;
+            /** Site */
+            site?: string | null;
+            /**
+             * Site Code
+             * @description SNOMED CT, body structure
+             */
+            site_code?: string | null;
+            laterality?: components["schemas"]["Laterality"] | null;
+            /** Procedure */
+            procedure?: string | null;
+            /** Collected At */
+            collected_at?: string | null;
+            /** Received At */
+            received_at?: string | null;
+            /** Fixative */
+            fixative?: string | null;
+            /** Gross Description */
+            gross_description?: string | null;
+            /**
+             * Letter
+             * @example A
+             */
+            letter?: string | null;
+            /**
+             * Blocks
+             * @default []
+             */
+            blocks: components["schemas"]["NewBlockBody"][];
+            /**
+             * Glass
+             * @description That is of no tissue block.
+             * @default []
+             */
+            glass: components["schemas"]["NewGlassBody"][];
+        };
+        /**
          * NewUnit
          * @description A care unit to enter: one of law, or a part of one.
          */
@@ -3703,6 +7795,63 @@ export interface components {
             name: string;
             /** Part Of */
             part_of?: string | null;
+        };
+        /**
+         * NewWorkOrder
+         * @description What the reading of a request needs.
+         *
+         *     Attributes:
+         *         target_kind, target_id: the specimen, tissue block or glass that it is done to; needed to cut sections.
+         *         code: stain, antibody or analysis.
+         *         urgency: the request's if left out.
+         *         blocking: the reader waits for it: the clock stops.
+         *         slides: new glass slides that are wanted, where sections are cut.
+         */
+        NewWorkOrder: {
+            /** @example IHC */
+            kind: components["schemas"]["WorkKind"];
+            /** @example BLOCK */
+            target_kind?: components["schemas"]["TargetKind"] | null;
+            /** Target Id */
+            target_id?: string | null;
+            /**
+             * Code
+             * @example CK20
+             */
+            code?: string | null;
+            /**
+             * Comment
+             * @example Från det mest atypiska området.
+             */
+            comment?: string | null;
+            urgency?: components["schemas"]["Urgency"] | null;
+            /** @default OWNER_LAB */
+            done_by: components["schemas"]["DoneBy"];
+            /**
+             * Blocking
+             * @default true
+             */
+            blocking: boolean;
+            /**
+             * Slides
+             * @default 1
+             */
+            slides: number;
+        };
+        /**
+         * Note
+         * @description What somebody should look at, although the row can be taken in.
+         * @enum {string}
+         */
+        Note: "UNIT_UNKNOWN" | "SIGNED_ELSEWHERE";
+        /**
+         * NoteRow
+         * @description What somebody should look at, although the row is taken in.
+         */
+        NoteRow: {
+            code: components["schemas"]["Note"];
+            /** Detail */
+            detail: string;
         };
         /**
          * Notice
@@ -3742,6 +7891,63 @@ export interface components {
         NoticeList: {
             /** Items */
             items: components["schemas"]["Notice"][];
+        };
+        /**
+         * NotificationList
+         * @description Notifications, the newest first.
+         */
+        NotificationList: {
+            /** Items */
+            items: components["schemas"]["NotificationRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * NotificationRow
+         * @description That something has happened.
+         *
+         *     Attributes:
+         *         event: what, for translation.
+         *         subject_kind, subject_id: what it happened to.
+         *         short_id: of the request, if it is about one.
+         *         personal: whether it is for you alone, not for everybody with your role.
+         *         read_at: when you read it.
+         */
+        NotificationRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Event
+             * @example REQUEST_OFFERED
+             */
+            event: string;
+            /**
+             * Subject Kind
+             * @example request
+             */
+            subject_kind: string;
+            /**
+             * Subject Id
+             * Format: uuid
+             */
+            subject_id: string;
+            /**
+             * Short Id
+             * @example R-7K3F2Q
+             */
+            short_id: string | null;
+            /** Personal */
+            personal: boolean;
+            /** Read At */
+            read_at: string | null;
         };
         /**
          * Notifier
@@ -3803,6 +8009,41 @@ export interface components {
             slide_id: string;
         };
         /**
+         * OpenedReferral
+         * @description A referral with its answers in full and the slides that you may know of.
+         */
+        OpenedReferral: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Referral Number */
+            referral_number: string | null;
+            /** Ordered At */
+            ordered_at: string | null;
+            /** Own */
+            own: boolean;
+            state: components["schemas"]["ReferralState"];
+            /** Detail */
+            detail: string;
+            /** Diagnosed */
+            diagnosed: boolean;
+            images_from: components["schemas"]["ImageRelease"] | null;
+            laboratory: components["schemas"]["Party"];
+            case: components["schemas"]["ListedCase"];
+            /** Answers */
+            answers: components["schemas"]["AnswerHead"][];
+            /** Question */
+            question: string | null;
+            /** History */
+            history: string | null;
+            /** Texts */
+            texts: components["schemas"]["AnswerText"][];
+            /** Slides */
+            slides: components["schemas"]["Slide"][];
+        };
+        /**
          * OpenedViewing
          * @description An open slide: where its tiles are and what must be said beside them.
          *
@@ -3836,12 +8077,46 @@ export interface components {
              * Format: date-time
              */
             until: string;
+            intended_use: components["schemas"]["IntendedUse"];
+        };
+        /**
+         * OralReportList
+         * @description Oral reports, the first first.
+         */
+        OralReportList: {
+            /** Items */
+            items: components["schemas"]["OralReportRow"][];
+        };
+        /**
+         * OralReportRow
+         * @description What was said to whom, by whom; and the written answer that followed.
+         */
+        OralReportRow: {
             /**
-             * Intended Use
-             * @default COMMUNICATION
-             * @constant
+             * Id
+             * Format: uuid
              */
-            intended_use: "COMMUNICATION";
+            id: string;
+            given_by: components["schemas"]["Signer"] | null;
+            /** Given To Name */
+            given_to_name: string;
+            /** Given To Role */
+            given_to_role: string;
+            /** Given To Unit */
+            given_to_unit: string;
+            /** Phone */
+            phone: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Text */
+            text: string;
+            /** Read Back */
+            read_back: boolean;
+            /** Answer Id */
+            answer_id: string | null;
         };
         /**
          * OtherSession
@@ -3876,12 +8151,6 @@ export interface components {
             assignment_id: string | null;
         };
         /**
-         * Outcome
-         * @description How it went.
-         * @enum {string}
-         */
-        Outcome: "OK" | "DENIED" | "ERROR";
-        /**
          * PairChecklist
          * @description Whether a customer can ask a performer, and what is missing.
          */
@@ -3908,6 +8177,91 @@ export interface components {
         PairChecklists: {
             /** Items */
             items: components["schemas"]["PairChecklist"][];
+        };
+        /**
+         * Participant
+         * @description Participant who has to do with it.
+         *
+         *     Attributes:
+         *         name: null for somebody whose own data are protected.
+         */
+        Participant: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Name
+             * @example Eva Ek
+             */
+            name: string | null;
+        };
+        /**
+         * Party
+         * @description A department, with whose it is.
+         */
+        Party: {
+            /**
+             * Department Id
+             * Format: uuid
+             */
+            department_id: string;
+            /** Department */
+            department: string;
+            /**
+             * Provider Id
+             * Format: uuid
+             */
+            provider_id: string;
+            /** Provider */
+            provider: string;
+        };
+        /**
+         * PartyShown
+         * @description A department and whose it is.
+         */
+        PartyShown: {
+            /**
+             * Department Id
+             * Format: uuid
+             */
+            department_id: string;
+            /**
+             * Department
+             * @example Klinisk patologi Linköping
+             */
+            department: string;
+            /**
+             * Care Provider Id
+             * Format: uuid
+             */
+            care_provider_id: string;
+            /**
+             * Care Provider
+             * @example Region Östergötland
+             */
+            care_provider: string;
+        };
+        /**
+         * PatientShown
+         * @description Who it is about.
+         *
+         *     Attributes:
+         *         redacted: the identity is protected: everything else is null.
+         */
+        PatientShown: {
+            /** Redacted */
+            redacted: boolean;
+            /** Given Name */
+            given_name: string | null;
+            /** Family Name */
+            family_name: string | null;
+            /** Number */
+            number: string | null;
+            /** Birth Date */
+            birth_date: string | null;
+            sex: components["schemas"]["Sex"] | null;
         };
         /**
          * PatientView
@@ -3964,7 +8318,7 @@ export interface components {
          * @description Something that a role may or may not do; the gate and the state of things have their own say.
          * @enum {string}
          */
-        Permission: "SEE_OWN_WORKLIST" | "READ_RECORD" | "OPEN_IMAGE" | "SEE_LABEL" | "REGISTER_RECORD" | "RELEASE_QUARANTINE" | "ANNOTATE" | "DRAFT_ANSWER" | "SIGN_ANSWER" | "EXPORT" | "FIND_PATIENT" | "REGISTER_PATIENT" | "REGISTER_RELATION" | "REGISTER_CONSENT" | "OPEN_IN_EMERGENCY" | "LIFT_BLOCK" | "ADMINISTER_BLOCKS" | "SEE_AGREEMENTS" | "MANAGE_AGREEMENTS" | "SEE_PEOPLE" | "MANAGE_PEOPLE" | "APPROVE_ROLES" | "DELEGATE" | "PLAN_ABSENCE" | "CONFIGURE_PROVIDER" | "SEE_BILLING" | "REVIEW_LOG" | "DELIVER_LOG_EXTRACT" | "OPERATE_PLATFORM" | "DECIDE_DISCLOSURE" | "SUBMIT_TRANSFER" | "ACCEPT_REQUEST";
+        Permission: "SEE_OWN_WORKLIST" | "READ_RECORD" | "OPEN_IMAGE" | "SEE_LABEL" | "REGISTER_RECORD" | "RELEASE_QUARANTINE" | "ANNOTATE" | "DRAFT_ANSWER" | "SIGN_ANSWER" | "EXPORT" | "FIND_PATIENT" | "REGISTER_PATIENT" | "REGISTER_RELATION" | "REGISTER_CONSENT" | "OPEN_IN_EMERGENCY" | "LIFT_BLOCK" | "ADMINISTER_BLOCKS" | "SEE_AGREEMENTS" | "MANAGE_AGREEMENTS" | "SEE_PEOPLE" | "MANAGE_PEOPLE" | "APPROVE_ROLES" | "DELEGATE" | "PLAN_ABSENCE" | "CONFIGURE_PROVIDER" | "FOLLOW_DELIVERIES" | "SEE_BILLING" | "REVIEW_LOG" | "DELIVER_LOG_EXTRACT" | "OPERATE_PLATFORM" | "CREATE_REQUEST" | "DECIDE_DISCLOSURE" | "SUBMIT_TRANSFER" | "SEE_OFFERS" | "ACCEPT_REQUEST" | "ASSIGN_READER" | "RECALL_REQUEST" | "RETURN_REQUEST" | "COUNTERSIGN_ANSWER" | "AMEND_ANSWER" | "READ_ANSWER" | "ACKNOWLEDGE_ANSWER" | "PLACE_WORK_ORDER" | "FULFIL_WORK_ORDER" | "WRITE_MESSAGE" | "SEE_OWN_REFERRALS";
         /**
          * Person
          * @description Somebody who can sign in.
@@ -4062,6 +8416,109 @@ export interface components {
             height: number;
         };
         /**
+         * PlannedRow
+         * @description What becomes of a row.
+         *
+         *     Attributes:
+         *         case_id: of the case that there was before.
+         *         new_patient: the patient is registered with it.
+         */
+        PlannedRow: {
+            /** Line */
+            line: number;
+            /** Lid */
+            lid: string;
+            outcome: components["schemas"]["cases__records__case_lists__planning__Outcome"];
+            /** Case Id */
+            case_id: string | null;
+            /** New Patient */
+            new_patient: boolean;
+            /** Notes */
+            notes: components["schemas"]["NoteRow"][];
+        };
+        /**
+         * Platform
+         * @description On what the slides were read. Source: domain rules, 2.7.
+         * @enum {string}
+         */
+        Platform: "GLASS" | "EXTERNAL_CE_VIEWER" | "THIS_VIEWER";
+        /**
+         * Point
+         * @description One place, in level-0 pixels of the full canvas: x to the right, y downwards.
+         */
+        "Point-Input": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "Point";
+            /** Coordinates */
+            coordinates: [
+                number,
+                number
+            ];
+        };
+        /**
+         * Polygon
+         * @description Rings, each ending where it begins: the outline, then holes.
+         */
+        Polygon: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "Polygon";
+            /** Coordinates */
+            coordinates: [
+                number,
+                number
+            ][][];
+        };
+        /**
+         * Preview
+         * @description What would happen: who will see what, from when until when, and what is still missing.
+         *
+         *     Attributes:
+         *         ready: nothing stands against submitting.
+         *         to: the department whose readers will see it; or `named_reader` alone.
+         *         from_when: the state from which on: as soon as it is offered.
+         *         until: when looking ends at the latest; it ends earlier with the answer's time for looking, or when you recall.
+         *         slides: how many would be handed out.
+         *         default_legal_ground: which you are asked to confirm.
+         */
+        Preview: {
+            /** Ready */
+            ready: boolean;
+            /** Missing */
+            missing: components["schemas"]["MissingShown"][];
+            to: components["schemas"]["PartyShown"];
+            /** Named Reader */
+            named_reader: string | null;
+            /**
+             * From When
+             * @example OFFERED
+             */
+            from_when: string;
+            /** Until */
+            until: string | null;
+            /** Slides */
+            slides: number;
+            /** Attachments */
+            attachments: number;
+            /** Prior Cases */
+            prior_cases: number;
+            /** Due At */
+            due_at: string | null;
+            service: components["schemas"]["ServiceShown"] | null;
+            default_legal_ground: components["schemas"]["LegalGround"];
+        };
+        /**
+         * Priority
+         * @description How soon the referrer wants an answer, the soonest first; the same words as a request's urgency.
+         * @enum {string}
+         */
+        Priority: "INTRAOP" | "SNABB" | "SVF" | "ROUTINE";
+        /**
          * Proof
          * @description Who is signed in shows again who they are: by one of the two. Demo people show nothing.
          */
@@ -4086,6 +8543,14 @@ export interface components {
             name?: string | null;
             /** Extract Includes Name */
             extract_includes_name?: boolean | null;
+            clinician_image_release?: components["schemas"]["ImageRelease"] | null;
+            /** Image Release Elsewhere */
+            image_release_elsewhere?: boolean | null;
+            /**
+             * Tile Cache Seconds
+             * @description How long browsers may keep tiles and small pictures; 0, which is usual, for not at all.
+             */
+            tile_cache_seconds?: number | null;
             /** Dpo Contact */
             dpo_contact?: string | null;
             /** Incident Contact */
@@ -4135,6 +8600,11 @@ export interface components {
             status: components["schemas"]["ProviderStatus"];
             /** Extract Includes Name */
             extract_includes_name: boolean;
+            clinician_image_release: components["schemas"]["ImageRelease"];
+            /** Image Release Elsewhere */
+            image_release_elsewhere: boolean;
+            /** Tile Cache Seconds */
+            tile_cache_seconds: number;
             /** Default Language */
             default_language: string;
             /** Time Zone */
@@ -4167,15 +8637,213 @@ export interface components {
          */
         PyramidState: "NONE" | "BUILDING" | "READY" | "FAILED";
         /**
-         * Refusal
-         * @description Why some of it stays closed; not whose it is.
+         * Readiness
+         * @description What signing the newest version would ask for.
+         *
+         *     Attributes:
+         *         number: of that version, to be named when it is signed.
+         *         missing: what has to be done first; nothing means that it can be signed.
+         *         needs_countersign: a second person signs too.
+         *         found: what the answer will state besides what is written.
+         *         unread: slides neither opened here nor read elsewhere.
+         *         platforms: on what this answer may rest, in this installation.
+         *         fresh_proof: whether you have shown within five minutes who you are.
          */
-        Refusal: {
-            code: components["schemas"]["Code"];
+        Readiness: {
+            /** Number */
+            number: number;
+            /** Missing */
+            missing: components["schemas"]["MissingPart"][];
+            /** Needs Countersign */
+            needs_countersign: boolean;
+            found: components["schemas"]["Found"];
+            /** Unread */
+            unread: string[];
+            /** Platforms */
+            platforms: components["schemas"]["Platform"][];
+            /** Fresh Proof */
+            fresh_proof: boolean;
+        };
+        /**
+         * ReasonCode
+         * @description Why a request is made. Source: domain rules, 3.5.
+         * @enum {string}
+         */
+        ReasonCode: "DIFFICULT" | "SUBSPECIALTY" | "POLICY_DOUBLE_READ" | "CLINICIAN_ORDER" | "PATIENT_RIGHT" | "CAPACITY" | "ABSENCE" | "QA" | "MDT" | "ON_CALL";
+        /**
+         * ReconciliationList
+         * @description Reconciliations, the oldest first.
+         */
+        ReconciliationList: {
+            /** Items */
+            items: components["schemas"]["ReconciliationRow"][];
+        };
+        /**
+         * ReconciliationOutcome
+         * @description What came of it. Source: domain rules, 3.5.
+         * @enum {string}
+         */
+        ReconciliationOutcome: "PRIMARY_AMENDED" | "CONSENSUS_PRIMARY" | "CONSENSUS_CONSULT" | "THIRD_OPINION" | "DISAGREEMENT_STANDS";
+        /**
+         * ReconciliationRow
+         * @description What is done about a discrepancy.
+         *
+         *     Attributes:
+         *         answer_version_id: the version that states it.
+         *         deviation_ref: shown to the owner alone.
+         */
+        ReconciliationRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Answer Version Id
+             * Format: uuid
+             */
+            answer_version_id: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            outcome: components["schemas"]["ReconciliationOutcome"] | null;
+            /** Decided At */
+            decided_at: string | null;
+            /** Deviation Ref */
+            deviation_ref: string | null;
+            /** Clinician Informed At */
+            clinician_informed_at: string | null;
+            /** Clinician Informed How */
+            clinician_informed_how: string | null;
+            /** Third Request Id */
+            third_request_id: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ReferralBody
+         * @description What a referral says. What is left out stays as it is; null takes it away.
+         */
+        ReferralBody: {
+            /** Referring Unit Id */
+            referring_unit_id?: string | null;
+            /** Referring Assignment Id */
+            referring_assignment_id?: string | null;
+            /**
+             * Referral Number
+             * @example R2611-0042
+             */
+            referral_number?: string | null;
+            /** Ordered At */
+            ordered_at?: string | null;
+            /**
+             * Question
+             * @example Malignitet?
+             */
+            question?: string | null;
+            /** History */
+            history?: string | null;
+            /**
+             * Cost Centre
+             * @example 41100
+             */
+            cost_centre?: string | null;
+            /** Answer Due Requested */
+            answer_due_requested?: string | null;
+            /**
+             * Phone For Urgent
+             * @example 0480-000 00
+             */
+            phone_for_urgent?: string | null;
+            /** Svf Code */
+            svf_code?: string | null;
+            /**
+             * Answer Recipients
+             * @description Care units.
+             * @default []
+             */
+            answer_recipients: string[];
+        };
+        /**
+         * ReferralPage
+         * @description Referrals, the newest first. `next`: where to go on; null at the end.
+         */
+        ReferralPage: {
+            /** Items */
+            items: components["schemas"]["ListedReferral"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ReferralRow
+         * @description The referral that a case came with.
+         */
+        ReferralRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Referring Provider Id */
+            referring_provider_id: string | null;
+            /** Referring Unit Id */
+            referring_unit_id: string | null;
+            /** Referring Assignment Id */
+            referring_assignment_id: string | null;
+            /** Referral Number */
+            referral_number: string | null;
+            /** Ordered At */
+            ordered_at: string | null;
+            /** Question */
+            question: string | null;
+            /** History */
+            history: string | null;
+            /** Cost Centre */
+            cost_centre: string | null;
+            /** Answer Due Requested */
+            answer_due_requested: string | null;
+            /** Phone For Urgent */
+            phone_for_urgent: string | null;
+            /** Svf Code */
+            svf_code: string | null;
+            /** Answer Recipients */
+            answer_recipients: string[];
+        };
+        /**
+         * ReferralState
+         * @description How a referral stands, in a clinician's words.
+         * @enum {string}
+         */
+        ReferralState: "RECEIVED" | "BEING_READ" | "PRELIMINARY" | "ANSWERED" | "CHANGED" | "CANCELLED";
+        /**
+         * RefusalShown
+         * @description Why the content is not shown, and what can be done about it.
+         */
+        RefusalShown: {
+            code: components["schemas"]["cases__access__gate__codes__Code"];
             /** Detail */
             detail: string;
             /** Next Step */
-            next_step: string;
+            next_step: string | null;
+        };
+        /**
+         * Refused
+         * @description Why an order cannot be done.
+         */
+        Refused: {
+            reason: components["schemas"]["RejectReason"];
+            /**
+             * Text
+             * @example Blocket är tomt.
+             */
+            text?: string | null;
         };
         /**
          * RegionCode
@@ -4183,6 +8851,12 @@ export interface components {
          * @enum {string}
          */
         RegionCode: "RJL" | "RKL" | "RO" | "OTHER";
+        /**
+         * RejectReason
+         * @description Why it cannot be done. Source: domain rules, 5.7; DPOW's "unable".
+         * @enum {string}
+         */
+        RejectReason: "INSUFFICIENT_MATERIAL" | "NOT_AVAILABLE" | "COST_NOT_APPROVED";
         /**
          * Relation
          * @description A care relation of one person or one care unit.
@@ -4230,11 +8904,316 @@ export interface components {
          */
         RelationReason: "REFERRAL" | "CONSULT" | "MDT" | "ADMISSION" | "EMERGENCY" | "OTHER";
         /**
+         * RelationRow
+         * @description What a case has to do with.
+         */
+        RelationRow: {
+            type: components["schemas"]["RelationType"];
+            /** Related Case Id */
+            related_case_id?: string | null;
+            /** Reference */
+            reference?: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
+        /**
+         * RelationType
+         * @description What another case is to this one. Source: domain rules, 2.6 and 3.4.
+         * @enum {string}
+         */
+        RelationType: "PRIOR" | "FROZEN_TO_PARAFFIN" | "SAME_OPERATION" | "RADIOLOGY";
+        /**
+         * RequestClocks
+         * @description How long a request has taken; what has not begun is null.
+         *
+         *     Attributes:
+         *         prepare: from submitting to offering.
+         *         accept: from offering to accepting.
+         *         first_look: from offering to reading.
+         *         answer: from accepting to answering.
+         *         answer_net_seconds: `answer` without the waiting.
+         *         total: from submitting to answering.
+         *         acknowledge: from answering to acknowledging.
+         *         waiting_owner, waiting_lab: when the reader waited for the owner, or for their own laboratory.
+         *         held: when the request was held.
+         */
+        RequestClocks: {
+            prepare: components["schemas"]["Clock"] | null;
+            accept: components["schemas"]["Clock"] | null;
+            first_look: components["schemas"]["Clock"] | null;
+            answer: components["schemas"]["Clock"] | null;
+            /** Answer Net Seconds */
+            answer_net_seconds: number | null;
+            total: components["schemas"]["Clock"] | null;
+            acknowledge: components["schemas"]["Clock"] | null;
+            /** Waiting Owner */
+            waiting_owner: components["schemas"]["Clock"][];
+            /** Waiting Lab */
+            waiting_lab: components["schemas"]["Clock"][];
+            /** Held */
+            held: components["schemas"]["Clock"][];
+        };
+        /**
+         * RequestContent
+         * @description What of a request is the patient's.
+         *
+         *     Attributes:
+         *         working_diagnosis: null where there is none, or it is hidden from the reader until the first draft.
+         *         slide_ids, glass_ids, attachment_ids, case_ids: what was handed out, or is to be.
+         */
+        RequestContent: {
+            /** Lid */
+            lid: string;
+            /**
+             * Case Id
+             * Format: uuid
+             */
+            case_id: string;
+            patient: components["schemas"]["PatientShown"];
+            /** Question */
+            question: string;
+            /** Working Diagnosis */
+            working_diagnosis: string | null;
+            /** Working Diagnosis Hidden */
+            working_diagnosis_hidden: boolean;
+            /** Harm Test Comment */
+            harm_test_comment: string | null;
+            shared: components["schemas"]["SharedContent"] | null;
+            /** Slide Ids */
+            slide_ids: string[];
+            /** Glass Ids */
+            glass_ids: string[];
+            /** Attachment Ids */
+            attachment_ids: string[];
+            /** Case Ids */
+            case_ids: string[];
+        };
+        /**
+         * RequestDraft
+         * @description What somebody wants to ask.
+         *
+         *     Attributes:
+         *         named_reader_id: an assignment at the performer, if it is for one person alone.
+         *         watcher_assignment_id: who sees to it that an answer comes; you, if left out.
+         *         blind: the working diagnosis is hidden from the reader until their first draft.
+         *         slide_ids, glass_ids, attachment_ids: what is handed out: scans, glass whose scans are on their way, documents.
+         *         case_ids: prior cases of the same patient, of which slides are among the others.
+         *         harm_weighed: you have weighed whether handing this out harms the patient.
+         *         parent_request_id: an earlier request that this one follows.
+         * @example {
+         *       "case_id": "01a20385-4f40-758f-9761-dfd273a10a16",
+         *       "harm_weighed": true,
+         *       "legal_ground": "CONSENT_PRESUMED_REFERRAL",
+         *       "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *       "question": "Höggradig dysplasi eller invasiv växt?",
+         *       "reason_code": "DIFFICULT",
+         *       "slide_ids": [
+         *         "01a20385-52aa-7b11-8a7a-1b0a8f4a2b22"
+         *       ],
+         *       "subspecialty": "GI",
+         *       "type": "SECOND_OPINION",
+         *       "urgency": "ROUTINE",
+         *       "working_diagnosis": "Höggradig dysplasi"
+         *     }
+         */
+        RequestDraft: {
+            type: components["schemas"]["RequestType"];
+            /**
+             * Performer Department Id
+             * Format: uuid
+             */
+            performer_department_id: string;
+            subspecialty: components["schemas"]["Subspecialty"];
+            /** @default ROUTINE */
+            urgency: components["schemas"]["Urgency"];
+            reason_code: components["schemas"]["ReasonCode"];
+            /** Question */
+            question?: string | null;
+            /** Working Diagnosis */
+            working_diagnosis?: string | null;
+            /**
+             * Blind
+             * @default false
+             */
+            blind: boolean;
+            /** Named Reader Id */
+            named_reader_id?: string | null;
+            /** Watcher Assignment Id */
+            watcher_assignment_id?: string | null;
+            /** Stand In Assignment Id */
+            stand_in_assignment_id?: string | null;
+            /** Svf Code */
+            svf_code?: string | null;
+            /** Requested Due At */
+            requested_due_at?: string | null;
+            /**
+             * Slide Ids
+             * @default []
+             */
+            slide_ids: string[];
+            /**
+             * Glass Ids
+             * @default []
+             */
+            glass_ids: string[];
+            /**
+             * Attachment Ids
+             * @default []
+             */
+            attachment_ids: string[];
+            /**
+             * Case Ids
+             * @default []
+             */
+            case_ids: string[];
+            legal_ground?: components["schemas"]["LegalGround"] | null;
+            /**
+             * Harm Weighed
+             * @default false
+             */
+            harm_weighed: boolean;
+            /** Harm Test Comment */
+            harm_test_comment?: string | null;
+            /** Consent Assertion Id */
+            consent_assertion_id?: string | null;
+            cancer_notification_by?: components["schemas"]["Notifier"] | null;
+            /** Parent Request Id */
+            parent_request_id?: string | null;
+        };
+        /**
+         * RequestList
+         * @description Lists of requests.
+         * @enum {string}
+         */
+        "RequestList-Input": "READING" | "INBOX" | "SENT" | "DRAFTS" | "ORDERED";
+        /**
+         * RequestPage
+         * @description Requests of one list. `next`: where to go on; null at the end.
+         */
+        RequestPage: {
+            /** Items */
+            items: components["schemas"]["ListedRequest"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * RequestStatus
+         * @description Where a request is in its life. Source: domain rules, 5.1.
+         * @enum {string}
+         */
+        RequestStatus: "DRAFT" | "SUBMITTED" | "HELD" | "OFFERED" | "ACCEPTED" | "ASSIGNED" | "IN_REVIEW" | "WAITING" | "COUNTERSIGN" | "ANSWERED" | "ACKNOWLEDGED" | "CLOSED" | "CANCELLED" | "DECLINED" | "RETURNED" | "RECALLED" | "EXPIRED";
+        /**
          * RequestType
          * @description What one department can ask of another. Source: domain rules, 3.5.
          * @enum {string}
          */
         RequestType: "SECOND_OPINION" | "REVIEW" | "WORKLOAD_TRANSFER" | "INTRAOPERATIVE" | "MDT_PREP";
+        /**
+         * RequestView
+         * @description A request.
+         *
+         *     Attributes:
+         *         short_id: what may be said of it anywhere.
+         *         side: on which you stand.
+         *         moves: what you can do with it now: names of the addresses under it.
+         *         content: null where you may not see it, for the reason in `refusal`; moves answer without it.
+         *         responsibility: who signs the case out meanwhile, in words.
+         *         recall_requested_at: the owner wants the case back; the performer's head confirms.
+         */
+        RequestView: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Short Id
+             * @example R-7K3F2Q
+             */
+            short_id: string;
+            type: components["schemas"]["RequestType"];
+            status: components["schemas"]["RequestStatus"];
+            held_from: components["schemas"]["RequestStatus"] | null;
+            side: components["schemas"]["Side"];
+            /**
+             * Moves
+             * @example [
+             *       "accept",
+             *       "decline"
+             *     ]
+             */
+            moves: string[];
+            /** Holds */
+            holds: components["schemas"]["HoldShown"][];
+            owner: components["schemas"]["PartyShown"];
+            performer: components["schemas"]["PartyShown"];
+            requester: components["schemas"]["Participant"];
+            watcher: components["schemas"]["Participant"];
+            named_reader: components["schemas"]["Participant"] | null;
+            reader: components["schemas"]["Participant"] | null;
+            /** Responsibility */
+            responsibility: string;
+            responsibility_model: components["schemas"]["ResponsibilityModel"];
+            urgency: components["schemas"]["Urgency"];
+            subspecialty: components["schemas"]["Subspecialty"];
+            /** Svf Code */
+            svf_code: string | null;
+            reason_code: components["schemas"]["ReasonCode"];
+            /** Blind */
+            blind: boolean;
+            /** Billable */
+            billable: boolean;
+            legal_ground: components["schemas"]["LegalGround"] | null;
+            cancer_notification_by: components["schemas"]["Notifier"] | null;
+            /** Receiver Accession */
+            receiver_accession: string | null;
+            /** Parent Request Id */
+            parent_request_id: string | null;
+            /** End Reason */
+            end_reason: string | null;
+            /** End Text */
+            end_text: string | null;
+            /** Escalation */
+            escalation: number;
+            /** Requested Due At */
+            requested_due_at: string | null;
+            /** Accept By */
+            accept_by: string | null;
+            /** Due At */
+            due_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Submitted At */
+            submitted_at: string | null;
+            /** Offered At */
+            offered_at: string | null;
+            /** Accepted At */
+            accepted_at: string | null;
+            /** Assigned At */
+            assigned_at: string | null;
+            /** First Opened At */
+            first_opened_at: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Closed At */
+            closed_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Recall Requested At */
+            recall_requested_at: string | null;
+            /** Version */
+            version: number;
+            content: components["schemas"]["RequestContent"] | null;
+            refusal: components["schemas"]["RefusalShown"] | null;
+        };
         /**
          * Requester
          * @description Who asked for a block: the patient, or somebody who speaks for an adult.
@@ -4253,6 +9232,23 @@ export interface components {
          * @enum {string}
          */
         Result: "JUSTIFIED" | "UNJUSTIFIED";
+        /**
+         * ReturnReason
+         * @description Why a performer gives a request back without an answer.
+         * @enum {string}
+         */
+        ReturnReason: "CAPACITY" | "COMPETENCE" | "CONFLICT" | "INSUFFICIENT_MATERIAL" | "QUALITY" | "ABSENCE" | "OTHER";
+        /**
+         * ReturnToAuthor
+         * @description Why an answer goes back to its author. The owner is not told.
+         */
+        ReturnToAuthor: {
+            /**
+             * Comment
+             * @example Snittytan i 3 är inte beskriven.
+             */
+            comment: string;
+        };
         /**
          * Revealed
          * @description Where it is blocked, and what the second choice rests on.
@@ -4374,6 +9370,57 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
         };
         /**
+         * Rules
+         * @description What your care provider asks of answers.
+         *
+         *     Attributes:
+         *         codes_required: a primary report carries a code of topography and one of morphology.
+         */
+        Rules: {
+            /**
+             * Codes Required
+             * @default false
+             */
+            codes_required: boolean;
+        };
+        /**
+         * RulesRow
+         * @description The same with its version, 0 while nothing was said.
+         */
+        RulesRow: {
+            /**
+             * Codes Required
+             * @default false
+             */
+            codes_required: boolean;
+            /** Version */
+            version: number;
+        };
+        /**
+         * Saving
+         * @description How a version came about.
+         * @enum {string}
+         */
+        Saving: "TYPED" | "AUTOSAVED" | "DICTATED" | "SIGNED";
+        /**
+         * ScanState
+         * @description What a virus scanner has said about it. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        ScanState: "NOT_SCANNED" | "PENDING" | "CLEAN" | "INFECTED";
+        /**
+         * SearchResult
+         * @description What a search found. `refusals`: why other cases of your own care provider that fit are not shown.
+         */
+        SearchResult: {
+            /** Cases */
+            cases: components["schemas"]["ListedOwnCase"][];
+            /** Requests */
+            requests: components["schemas"]["ListedRequest"][];
+            /** Refusals */
+            refusals: components["schemas"]["viewer__api__worklists__rows__Refusal"][];
+        };
+        /**
          * SecondChoice
          * @description Lift a block for a while.
          *
@@ -4400,6 +9447,25 @@ export interface components {
              * @default false
              */
             whole_unit: boolean;
+        };
+        /**
+         * Sent
+         * @description That lent glass or a tissue block has left.
+         *
+         *     Attributes:
+         *         carrier: who carries it, and under what number.
+         */
+        Sent: {
+            /**
+             * Carrier
+             * @example PostNord 00373500489530470000
+             */
+            carrier: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
         };
         /**
          * Service
@@ -4453,6 +9519,32 @@ export interface components {
             items: components["schemas"]["Service"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * ServiceShown
+         * @description The service that a request would be made under.
+         *
+         *     Attributes:
+         *         answer_minutes: of working time, from submitting to the signed answer.
+         */
+        ServiceShown: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Accept Minutes */
+            accept_minutes: number | null;
+            /** Answer Minutes */
+            answer_minutes: number | null;
+            /** Allow Download */
+            allow_download: boolean;
+            /** Requires Receiver Accession */
+            requires_receiver_accession: boolean;
+            /** Disclosure Ttl Days */
+            disclosure_ttl_days: number;
+            /** Post Answer View Days */
+            post_answer_view_days: number;
         };
         /**
          * SessionState
@@ -4514,6 +9606,36 @@ export interface components {
          */
         Sex: "FEMALE" | "MALE";
         /**
+         * SharedContent
+         * @description What was handed out last, and until when it may be looked at.
+         *
+         *     Attributes:
+         *         version: counted up when more was handed out.
+         *         until: at the latest.
+         */
+        SharedContent: {
+            /** Version */
+            version: number;
+            state: components["schemas"]["DisclosureState"];
+            ground: components["schemas"]["LegalGround"];
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * Side
+         * @description Who asks, and who answers.
+         * @enum {string}
+         */
+        Side: "OWNER" | "PERFORMER";
+        /**
          * Signature
          * @description That a party signed: when, and under which assignment or as whom.
          */
@@ -4528,6 +9650,65 @@ export interface components {
             /** Operator */
             operator?: string | null;
         };
+        /**
+         * SignatureRow
+         * @description That somebody signed it.
+         *
+         *     Attributes:
+         *         auth_time: when they last showed who they are.
+         *         voided_at: since when it does not hold.
+         */
+        SignatureRow: {
+            meaning: components["schemas"]["Meaning"];
+            by: components["schemas"]["Signer"] | null;
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            method: components["schemas"]["SigningMethod"];
+            /**
+             * Auth Time
+             * Format: date-time
+             */
+            auth_time: string;
+            /** Content Sha256 */
+            content_sha256: string;
+            /** Voided At */
+            voided_at: string | null;
+        };
+        /**
+         * Signer
+         * @description Somebody; not by name where their own data are protected.
+         */
+        Signer: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Care Provider Id
+             * Format: uuid
+             */
+            care_provider_id: string;
+            /**
+             * Name
+             * @example Eva Ek
+             */
+            name: string | null;
+            /**
+             * Title
+             * @example Patolog
+             */
+            title: string;
+        };
+        /**
+         * SigningMethod
+         * @description How the signer showed who they are.
+         * @enum {string}
+         */
+        SigningMethod: "REAUTH_OIDC" | "SITHS_SIGNATURE" | "REAUTH_LOCAL" | "REAUTH_DEMO";
         /**
          * Slide
          * @description A slide as lists and the viewer show it.
@@ -4546,6 +9727,8 @@ export interface components {
             /** Caption */
             caption: string | null;
             case: components["schemas"]["CaseName"] | null;
+            /** Glass Slide Id */
+            glass_slide_id: string | null;
             status: components["schemas"]["SlideStatus"];
             pyramid: components["schemas"]["PyramidState"];
             /** Progress */
@@ -4599,8 +9782,31 @@ export interface components {
          */
         SlideStatus: "RECEIVED" | "VERIFYING" | "VERIFIED" | "AVAILABLE" | "QUARANTINED";
         /**
+         * Slides
+         * @description How many of the slides are there: 7 of 8.
+         *
+         *     Attributes:
+         *         missing: glass that is waited for, by name.
+         *         thumbnails: slides whose thumbnail can be asked for.
+         */
+        Slides: {
+            /** Arrived */
+            arrived: number;
+            /** Expected */
+            expected: number;
+            /** Missing */
+            missing: string[];
+            /** Quarantined */
+            quarantined: number;
+            /** Thumbnails */
+            thumbnails: string[];
+        };
+        /**
          * SlidesCase
-         * @description Which case a slide belongs to.
+         * @description Which case a slide belongs to, and which of its glass it is a scan of.
+         *
+         *     Attributes:
+         *         glass_slide_id: left out, it is the one glass of the case that waits for an image, if there is just one.
          */
         SlidesCase: {
             /**
@@ -4608,6 +9814,8 @@ export interface components {
              * Format: uuid
              */
             case_id: string;
+            /** Glass Slide Id */
+            glass_slide_id?: string | null;
         };
         /**
          * Source
@@ -4616,17 +9824,131 @@ export interface components {
          */
         Source: "HSA" | "LOCAL";
         /**
-         * Stage
-         * @description How far people have brought an agreement.
+         * SpecimenChange
+         * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         */
+        SpecimenChange: {
+            /**
+             * Type
+             * @example Hudbiopsi
+             */
+            type?: string | null;
+            /**
+             * Type Code
+             * @description SNOMED CT
+             * @example 309066003
+             */
+            type_code?: string | null;
+            /** Site */
+            site?: string | null;
+            /**
+             * Site Code
+             * @description SNOMED CT, body structure
+             */
+            site_code?: string | null;
+            laterality?: components["schemas"]["Laterality"] | null;
+            /** Procedure */
+            procedure?: string | null;
+            /** Collected At */
+            collected_at?: string | null;
+            /** Received At */
+            received_at?: string | null;
+            /** Fixative */
+            fixative?: string | null;
+            /** Gross Description */
+            gross_description?: string | null;
+            /**
+             * Entered In Error
+             * @default false
+             */
+            entered_in_error: boolean;
+        };
+        /**
+         * SpecimenRow
+         * @description A specimen with its tissue blocks, and the glass that is of none.
+         */
+        SpecimenRow: {
+            /**
+             * Type
+             * @example Hudbiopsi
+             */
+            type?: string | null;
+            /**
+             * Type Code
+             * @description SNOMED CT
+             * @example 309066003
+             */
+            type_code?: string | null;
+            /** Site */
+            site?: string | null;
+            /**
+             * Site Code
+             * @description SNOMED CT, body structure
+             */
+            site_code?: string | null;
+            laterality?: components["schemas"]["Laterality"] | null;
+            /** Procedure */
+            procedure?: string | null;
+            /** Collected At */
+            collected_at?: string | null;
+            /** Received At */
+            received_at?: string | null;
+            /** Fixative */
+            fixative?: string | null;
+            /** Gross Description */
+            gross_description?: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Letter */
+            letter: string;
+            /** Entered In Error At */
+            entered_in_error_at: string | null;
+            /** Version */
+            version: number;
+            /** Blocks */
+            blocks: components["schemas"]["BlockRow"][];
+            /** Glass */
+            glass: components["schemas"]["GlassRow"][];
+        };
+        /**
+         * StainKind
+         * @description How a glass is stained. Source: domain rules, 3.4.
          * @enum {string}
          */
-        Stage: "UNSIGNED" | "SIGNED_BY_A" | "SIGNED_BY_B" | "SIGNED_BY_BOTH" | "UNDER_NOTICE" | "RESCINDED" | "WITHDRAWN";
+        StainKind: "HE" | "SPECIAL" | "IHC" | "ISH" | "IF" | "CYTO";
         /**
          * State
          * @description How far somebody has come with signing in.
          * @enum {string}
          */
         State: "ANONYMOUS" | "ENROL" | "CHOOSE" | "LOCKED" | "ACTIVE";
+        /**
+         * StatedLimitation
+         * @description Something that the answer could not rest on.
+         */
+        StatedLimitation: {
+            code: components["schemas"]["LimitationCode"];
+            /** Text */
+            text?: string | null;
+            /**
+             * Slide Ids
+             * @default []
+             */
+            slide_ids: string[];
+        };
+        /**
+         * Stream
+         * @description Messages and moves, the newest first.
+         */
+        Stream: {
+            /** Items */
+            items: (components["schemas"]["MessageEntry"] | components["schemas"]["EventEntry"])[];
+            /** Next */
+            next: string | null;
+        };
         /**
          * Subspecialty
          * @description A part of pathology. Source: domain rules, 3.1.
@@ -4643,6 +9965,30 @@ export interface components {
             name_sv: string;
             /** Name En */
             name_en: string;
+        };
+        /**
+         * TargetKind
+         * @description What it is done to.
+         * @enum {string}
+         */
+        TargetKind: "SPECIMEN" | "BLOCK" | "GLASS";
+        /**
+         * Telling
+         * @description How somebody was told.
+         * @enum {string}
+         */
+        Telling: "PHONE" | "IN_PERSON" | "VIDEO" | "MESSAGE" | "LETTER";
+        /**
+         * Term
+         * @description What is looked for; in a body, because people write identity numbers into every field there is.
+         */
+        Term: {
+            /**
+             * Term
+             * @example D26-00123
+             * @example R-7K3F2Q
+             */
+            term: string;
         };
         /**
          * Termination
@@ -4764,6 +10110,19 @@ export interface components {
             sub_processors: string[];
         };
         /**
+         * UnexaminedSlide
+         * @description A slide that the author has not looked at, and why.
+         */
+        UnexaminedSlide: {
+            /**
+             * Slide Id
+             * Format: uuid
+             */
+            slide_id: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * UnitChange
          * @description What is to be different; what is left out stays as it is. Closing is for good.
          */
@@ -4803,11 +10162,105 @@ export interface components {
             departments: components["schemas"]["DepartmentRow"][];
         };
         /**
+         * UnreadCount
+         * @description How much has not been read.
+         *
+         *     Attributes:
+         *         more: whether there may be more than that.
+         */
+        UnreadCount: {
+            /** Unread */
+            unread: number;
+            /** More */
+            more: boolean;
+        };
+        /**
+         * UpTo
+         * @description The newest one that was shown.
+         */
+        UpTo: {
+            /**
+             * Up To
+             * Format: uuid
+             */
+            up_to: string;
+        };
+        /**
          * Urgency
          * @description How soon an answer is wanted, the soonest first.
          * @enum {string}
          */
         Urgency: "INTRAOP" | "SNABB" | "SVF" | "ROUTINE";
+        /**
+         * Version
+         * @description One version of an answer.
+         *
+         *     Attributes:
+         *         content_sha256: of a signed one, hexadecimal.
+         *         intended_use: what must stand on it, in Swedish and in English; none where the viewer is a device.
+         */
+        Version: {
+            /** Number */
+            number: number;
+            stage: components["schemas"]["cases__sharing__answers__answer__Stage"];
+            saving: components["schemas"]["Saving"];
+            by: components["schemas"]["Signer"] | null;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Released At */
+            released_at: string | null;
+            content: components["schemas"]["Content-Output"];
+            found: components["schemas"]["Found"] | null;
+            amendment: components["schemas"]["AmendmentRow"] | null;
+            /** Content Sha256 */
+            content_sha256: string | null;
+            /** Signatures */
+            signatures: components["schemas"]["SignatureRow"][];
+            /** Intended Use */
+            intended_use: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * VersionLine
+         * @description A version of an answer in a list.
+         *
+         *     Attributes:
+         *         base_number: which one it was written on top of.
+         *         stands: whether it is the newest.
+         *         beside: somebody had gone on from the same one already; a person puts the two together.
+         */
+        VersionLine: {
+            /** Number */
+            number: number;
+            /** Base Number */
+            base_number: number | null;
+            stage: components["schemas"]["cases__sharing__answers__answer__Stage"];
+            saving: components["schemas"]["Saving"];
+            by: components["schemas"]["Signer"] | null;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Released At */
+            released_at: string | null;
+            /** Stands */
+            stands: boolean;
+            /** Beside */
+            beside: boolean;
+        };
+        /**
+         * VersionList
+         * @description Versions of an answer, the newest first.
+         */
+        VersionList: {
+            /** Items */
+            items: components["schemas"]["VersionLine"][];
+        };
         /**
          * ViewingState
          * @description Whether a viewing still holds, and if not, why.
@@ -4831,11 +10284,51 @@ export interface components {
              * Format: date-time
              */
             until: string;
-            code?: components["schemas"]["Code"] | null;
+            code?: components["schemas"]["cases__access__gate__codes__Code"] | null;
             /** Detail */
             detail?: string | null;
             /** Next Step */
             next_step?: string | null;
+        };
+        /**
+         * WantedVersion
+         * @description Which version an annotation is to be again.
+         */
+        WantedVersion: {
+            /**
+             * Version
+             * @example 1
+             */
+            version: number;
+        };
+        /**
+         * Who
+         * @description Somebody who wrote or did something.
+         *
+         *     Attributes:
+         *         name: not told of somebody whose own data are protected.
+         */
+        Who: {
+            /**
+             * Assignment Id
+             * Format: uuid
+             */
+            assignment_id: string;
+            /**
+             * Care Provider Id
+             * Format: uuid
+             */
+            care_provider_id: string;
+            /**
+             * Name
+             * @example Eva Ek
+             */
+            name: string | null;
+            /**
+             * Title
+             * @example Patolog
+             */
+            title: string;
         };
         /**
          * Whose
@@ -4844,11 +10337,165 @@ export interface components {
          */
         Whose: "OUR_USERS" | "OUR_DATA";
         /**
+         * Why
+         * @description Why, in words for the other side.
+         */
+        Why: {
+            /**
+             * Text
+             * @example Patienten har flyttat.
+             */
+            text: string;
+        };
+        /**
+         * Withdrawal
+         * @description Why an attachment was entered in error.
+         */
+        Withdrawal: {
+            /**
+             * Reason
+             * @example Hör till ett annat fall.
+             */
+            reason: string;
+        };
+        /**
+         * Work
+         * @description An order that is not done yet; where it is blocking, the reader waits for it.
+         */
+        Work: {
+            kind: components["schemas"]["WorkKind"];
+            done_by: components["schemas"]["DoneBy"];
+            status: components["schemas"]["WorkOrderStatus"];
+            /** Blocking */
+            blocking: boolean;
+        };
+        /**
+         * WorkKind
+         * @description What is to be done. Source: domain rules, 3.5.
+         * @enum {string}
+         */
+        WorkKind: "LEVELS" | "RECUT" | "SPECIAL_STAIN" | "IHC" | "ISH" | "MOLECULAR" | "RESCAN" | "MORE_SLIDES" | "GLASS_LOAN" | "BLOCK_LOAN" | "CLINICAL_INFO" | "RADIOLOGY";
+        /**
+         * WorkOrderList
+         * @description The work orders of one request, the first placed first.
+         */
+        WorkOrderList: {
+            /** Items */
+            items: components["schemas"]["WorkOrderRow"][];
+        };
+        /**
+         * WorkOrderRow
+         * @description A work order as it is now.
+         *
+         *     Attributes:
+         *         slides: glass slides that are expected of it.
+         *         expected_glass_ids: glass that stands in the case for it; its images are on their way.
+         *         slide_ids: images that came of it.
+         *         carrier, sent_at, received_at, returned_at: where a loan is.
+         *         allowed: what can happen with it now.
+         */
+        WorkOrderRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Case Id
+             * Format: uuid
+             */
+            case_id: string;
+            kind: components["schemas"]["WorkKind"];
+            target_kind: components["schemas"]["TargetKind"] | null;
+            /** Target Id */
+            target_id: string | null;
+            /** Code */
+            code: string | null;
+            /** Comment */
+            comment: string | null;
+            urgency: components["schemas"]["Urgency"];
+            done_by: components["schemas"]["DoneBy"];
+            /** Blocking */
+            blocking: boolean;
+            /** Slides */
+            slides: number;
+            status: components["schemas"]["WorkOrderStatus"];
+            reject_reason: components["schemas"]["RejectReason"] | null;
+            /** Carrier */
+            carrier: string | null;
+            /** Sent At */
+            sent_at: string | null;
+            /** Received At */
+            received_at: string | null;
+            /** Returned At */
+            returned_at: string | null;
+            /**
+             * Ordered At
+             * Format: date-time
+             */
+            ordered_at: string;
+            /** Expected Glass Ids */
+            expected_glass_ids: string[];
+            /** Slide Ids */
+            slide_ids: string[];
+            /**
+             * Allowed
+             * @example [
+             *       "accept",
+             *       "cancel",
+             *       "reject"
+             *     ]
+             */
+            allowed: string[];
+            /** Version */
+            version: number;
+        };
+        /**
+         * WorkOrderStatus
+         * @description How far it has come. Source: domain rules, 5.7.
+         * @enum {string}
+         */
+        WorkOrderStatus: "REQUESTED" | "ACCEPTED" | "IN_PROGRESS" | "FULFILLED" | "PARTLY_FULFILLED" | "REJECTED" | "CANCELLED";
+        /**
+         * WrongAnswer
+         * @description Why an answer was never right.
+         */
+        WrongAnswer: {
+            /**
+             * Reason
+             * @example Skriven på fel fall.
+             */
+            reason: string;
+        };
+        /**
          * Ending
          * @description How people end an agreement: before both signed, with the notice agreed on, or at once for a breach.
          * @enum {string}
          */
         cases__access__agreements__agreement__Ending: "WITHDRAWN" | "UNDER_NOTICE" | "RESCINDED";
+        /**
+         * Stage
+         * @description How far people have brought an agreement.
+         * @enum {string}
+         */
+        cases__access__agreements__agreement__Stage: "UNSIGNED" | "SIGNED_BY_A" | "SIGNED_BY_B" | "SIGNED_BY_BOTH" | "UNDER_NOTICE" | "RESCINDED" | "WITHDRAWN";
+        /**
+         * Code
+         * @description A reason to refuse. Source: domain rules, section 4.
+         * @enum {string}
+         */
+        cases__access__gate__codes__Code: "D01" | "D02" | "D03" | "D04" | "D05" | "D06" | "D10" | "D20" | "D21" | "D22" | "D23" | "D24" | "D25" | "D26" | "D27" | "D30" | "D31" | "D32" | "D40" | "D41" | "D42" | "D90";
+        /**
+         * Outcome
+         * @description How it went.
+         * @enum {string}
+         */
+        cases__access__log__events__Outcome: "OK" | "DENIED" | "ERROR";
         /**
          * Reason
          * @description Why a pair was drawn.
@@ -4858,7 +10505,109 @@ export interface components {
          *     reopening what was closed (cases have no end yet).
          * @enum {string}
          */
-        cases__access__log_sampling__Reason: "RANDOM" | "EMERGENCY" | "PROTECTED_IDENTITY" | "SAME_SURNAME" | "OUTSIDE_HOURS" | "UNUSUAL_VOLUME" | "REFUSED_OFTEN";
+        cases__access__log__sampling__Reason: "RANDOM" | "EMERGENCY" | "PROTECTED_IDENTITY" | "PROTECTION_LOWERED" | "SAME_SURNAME" | "OUTSIDE_HOURS" | "UNUSUAL_VOLUME" | "REFUSED_OFTEN";
+        /**
+         * Visibility
+         * @description For whom it is, each circle wider than the one before. Source: domain rules, 3.4.
+         * @enum {string}
+         */
+        cases__records__annotations__annotation__Visibility: "PRIVATE" | "UNIT" | "REQUEST" | "CASE" | "MDT";
+        /**
+         * Outcome
+         * @description What becomes of a row.
+         * @enum {string}
+         */
+        cases__records__case_lists__planning__Outcome: "NEW" | "CHANGED" | "UNCHANGED" | "CLOSED";
+        /**
+         * Point
+         * @description A point on a case's way, named as its column. Source: domain rules, 8.1.
+         * @enum {string}
+         */
+        cases__records__lead_times__Point: "referral_decided_at" | "collected_at" | "grossing_started_at" | "digitised_at" | "released_at" | "diagnosis_started_at" | "ancillary_ordered_at" | "ready_to_sign_at" | "report_sent_at" | "report_ack_at" | "mdt_at" | "patient_informed_at";
+        /**
+         * Stage
+         * @description What a version is: a draft, or signed as something.
+         * @enum {string}
+         */
+        cases__sharing__answers__answer__Stage: "DRAFT" | "PRELIMINARY" | "FINAL" | "ADDENDUM" | "AMENDED" | "CORRECTED";
+        /**
+         * Visibility
+         * @description Who sees a draft: its author, or the whole department, so that another reader can go on with it.
+         * @enum {string}
+         */
+        cases__sharing__answers__answer__Visibility: "PRIVATE" | "UNIT";
+        /**
+         * Answers
+         * @description Which answers are sent: those to one's own requests, those that one gives, or both.
+         * @enum {string}
+         */
+        cases__sharing__destinations__Answers: "RECEIVED" | "GIVEN" | "BOTH";
+        /**
+         * CaseList
+         * @description Lists of one's own provider's cases.
+         * @enum {string}
+         */
+        cases__sharing__worklists__lists__CaseList: "MINE" | "INCOMPLETE";
+        /**
+         * RequestList
+         * @description Lists of requests.
+         * @enum {string}
+         */
+        cases__sharing__worklists__lists__RequestList: "READING" | "INBOX" | "SENT" | "DRAFTS" | "ORDERED";
+        /**
+         * Point
+         * @description One place, in level-0 pixels of the full canvas: x to the right, y downwards.
+         */
+        viewer__api__annotations__Point: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "Point";
+            /** Coordinates */
+            coordinates: [
+                number,
+                number
+            ];
+        };
+        /**
+         * Outcome
+         * @description What came of a discrepancy.
+         *
+         *     Attributes:
+         *         deviation_ref: number in your own system of deviations.
+         *         clinician_informed_at, clinician_informed_how: that who ordered it knows.
+         *         third_request_id: the request for a third opinion.
+         * @example {
+         *       "clinician_informed_at": "2026-11-22T15:10:00+01:00",
+         *       "clinician_informed_how": "Telefon till dr Ek",
+         *       "deviation_ref": "AVV-2026-118",
+         *       "outcome": "PRIMARY_AMENDED"
+         *     }
+         */
+        viewer__api__answer_follow_up__Outcome: {
+            outcome: components["schemas"]["ReconciliationOutcome"];
+            /** Deviation Ref */
+            deviation_ref?: string | null;
+            /** Clinician Informed At */
+            clinician_informed_at?: string | null;
+            /** Clinician Informed How */
+            clinician_informed_how?: string | null;
+            /** Third Request Id */
+            third_request_id?: string | null;
+        };
+        /**
+         * Code
+         * @description A code of the diagnosis: what it is about, whose system, and what it stands for.
+         */
+        viewer__api__answer_forms__Code: {
+            axis: components["schemas"]["Axis"];
+            system: components["schemas"]["CodeSystem"];
+            /** Code */
+            code: string;
+            /** Display */
+            display: string;
+        };
         /**
          * Ending
          * @description Why a block ends.
@@ -4866,6 +10615,104 @@ export interface components {
         viewer__api__blocks__Ending: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * CaseList
+         * @description What taking in a list does, or would do.
+         *
+         *     Attributes:
+         *         committed: it has been done.
+         *         encoding, separator: as they were found out.
+         *         columns: which heading was taken for what.
+         *         ignored: headings that stand for nothing here.
+         *         counts: rows by what becomes of them.
+         *         faults: why nothing is taken in.
+         */
+        viewer__api__case_lists__CaseList: {
+            /** Committed */
+            committed: boolean;
+            /** Encoding */
+            encoding: string;
+            /** Separator */
+            separator: string;
+            /** Columns */
+            columns: {
+                [key: string]: string;
+            };
+            /** Ignored */
+            ignored: string[];
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Rows */
+            rows: components["schemas"]["PlannedRow"][];
+            /** Faults */
+            faults: components["schemas"]["FaultRow"][];
+        };
+        /**
+         * NewRelation
+         * @description Another case of the same patient that this one has to do with, or radiology's number of an examination.
+         */
+        viewer__api__cases__NewRelation: {
+            type: components["schemas"]["RelationType"];
+            /** Related Case Id */
+            related_case_id?: string | null;
+            /** Reference */
+            reference?: string | null;
+        };
+        /**
+         * Refusal
+         * @description Why some of it stays closed; not whose it is.
+         */
+        viewer__api__cases__Refusal: {
+            code: components["schemas"]["cases__access__gate__codes__Code"];
+            /** Detail */
+            detail: string;
+            /** Next Step */
+            next_step: string;
+        };
+        /**
+         * NewRelation
+         * @description That one takes part in a patient's care.
+         *
+         *     Attributes:
+         *         reason_text: needed where the reason is another one.
+         *         whole_unit: everybody at one's care unit does.
+         */
+        viewer__api__relations__NewRelation: {
+            reason: components["schemas"]["RelationReason"];
+            /** Reason Text */
+            reason_text?: string | null;
+            /**
+             * Whole Unit
+             * @default false
+             */
+            whole_unit: boolean;
+            /** End At */
+            end_at?: string | null;
+        };
+        /**
+         * RequestList
+         * @description Requests about a case.
+         */
+        viewer__api__requests__RequestList: {
+            /** Items */
+            items: components["schemas"]["RequestView"][];
+        };
+        /**
+         * Answers
+         * @description Four questions about how the reading is done; the first yes decides.
+         */
+        viewer__api__service_descriptions__Answers: {
+            /** Works For Owner */
+            works_for_owner: boolean;
+            /** Owner Sends Case */
+            owner_sends_case: boolean;
+            /** Looks Up */
+            looks_up: boolean;
+            /** Only Technical */
+            only_technical: boolean;
         };
         /**
          * Reason
@@ -4878,6 +10725,17 @@ export interface components {
             detail: string;
         };
         /**
+         * Refusal
+         * @description Why something is not shown, and what can be done about it.
+         */
+        viewer__api__worklists__rows__Refusal: {
+            code: components["schemas"]["cases__access__gate__codes__Code"];
+            /** Detail */
+            detail: string;
+            /** Next Step */
+            next_step: string;
+        };
+        /**
          * Problem
          * @description What every error answer looks like.
          *
@@ -4886,6 +10744,7 @@ export interface components {
          *         next_step: what a person can do about it.
          *         field: which part of what was sent is wrong.
          *         allowed: the moves that are possible now.
+         *         missing: everything that is missing before it can be done.
          */
         Problem: {
             /**
@@ -4916,6 +10775,11 @@ export interface components {
              * @default null
              */
             allowed: string[] | null;
+            /**
+             * Missing
+             * @default null
+             */
+            missing: components["schemas"]["MissingPart"][] | null;
         };
     };
     responses: {
@@ -5000,7 +10864,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The change does not say which version it is a change of. */
+        /** @description The change does not say which version it is a change of, or has no key. */
         PreconditionRequired: {
             headers: {
                 [name: string]: unknown;
@@ -6678,7 +12542,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Answers"];
+                "application/json": components["schemas"]["viewer__api__service_descriptions__Answers"];
             };
         };
         responses: {
@@ -7629,7 +13493,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRelation"];
+                "application/json": components["schemas"]["viewer__api__relations__NewRelation"];
             };
         };
         responses: {
@@ -7872,7 +13736,10 @@ export interface operations {
     set_case_api_slides__slide_id__case_put: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
             path: {
                 slide_id: string;
             };
@@ -7902,6 +13769,7 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -8054,6 +13922,1127 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    read_annotation_api_annotations__annotation_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_annotation_api_annotations__annotation_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationContent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_annotation_api_annotations__annotation_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_versions_api_annotations__annotation_id__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationVersion"][];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    restore_annotation_api_annotations__annotation_id__restorations_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_annotations_api_slides__slide_id__annotations_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                slide_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_annotation_api_slides__slide_id__annotations_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                slide_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationContent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_content_api_attachments__attachment_id__content_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                    "image/tiff": string;
+                    "application/pdf": string;
+                    "application/dicom": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Conflict */
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    withdraw_attachment_api_attachments__attachment_id__withdrawal_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Withdrawal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_attachments_api_cases__case_id__attachments_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_attachment_api_cases__case_id__attachments_post: {
+        parameters: {
+            query?: {
+                /** @description What it is to the case. */
+                kind?: components["schemas"]["AttachmentKind"];
+                /** @description The request that it is for, where you read another's case. */
+                request_id?: string | null;
+            };
+            header?: {
+                /** @description What to call it, never with a patient's name; UTF-8, percent-encoded as JavaScript's encodeURIComponent does. */
+                "samsyn-caption"?: string | null;
+                /** @description Chosen by you, new for every new file; the same when you send it again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The file itself, 50 MB at the most. What it is shows in its content, whatever is stated here. */
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/tiff": string;
+                "application/pdf": string;
+                "application/dicom": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_request_answers_api_requests__request_id__answers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_draft_api_requests__request_id__draft_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    save_request_draft_api_requests__request_id__draft_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Draft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_answer_api_answers__answer_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_answer_versions_api_answers__answer_id__versions_get: {
+        parameters: {
+            query?: {
+                /** @description Every draft, not only the last of those within five minutes. */
+                every?: boolean;
+            };
+            header?: never;
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_answer_version_api_answers__answer_id__versions__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_visibility_api_answers__answer_id__visibility_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftVisibility"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerLine"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_readiness_api_answers__answer_id__readiness_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sign_answer_api_answers__answer_id__signatures_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSignature"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    countersign_answer_api_answers__answer_id__countersignatures_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    return_answer_api_answers__answer_id__returns_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReturnToAuthor"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_answer_api_answers__answer_id__changes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerRead"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    enter_answer_in_error_api_answers__answer_id__errors_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WrongAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    name_amender_api_answers__answer_id__amender_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAmender"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    acknowledge_answer_api_requests__request_id__acknowledgements_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acknowledged"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_request_reconciliations_api_requests__request_id__reconciliations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    start_reconciliation_api_requests__request_id__reconciliations_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_request_oral_reports_api_requests__request_id__oral_reports_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OralReportList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_oral_report_api_requests__request_id__oral_reports_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOralReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OralReportRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    decide_reconciliation_api_reconciliations__reconciliation_id__outcome_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                reconciliation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["viewer__api__answer_follow_up__Outcome"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_answer_rules_api_answer_rules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    set_answer_rules_api_answer_rules_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rules"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     create_case_api_cases_post: {
         parameters: {
             query?: never;
@@ -8115,6 +15104,82 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    change_case_api_cases__case_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_relation_api_cases__case_id__related_cases_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["viewer__api__cases__NewRelation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelationRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     add_member_api_cases__case_id__members__assignment_id__put: {
         parameters: {
             query?: never;
@@ -8172,6 +15237,1665 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_request_api_requests_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    preview_request_api_requests_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_request_api_requests__request_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_request_api_requests__request_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_case_requests_api_cases__case_id__requests_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["viewer__api__requests__RequestList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    submit_request_api_requests__request_id__submit_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_request_api_requests__request_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resolve_holds_api_requests__request_id__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    accept_request_api_requests__request_id__accept_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    decline_request_api_requests__request_id__decline_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decline"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    assign_reader_api_requests__request_id__assign_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedReader"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reassign_reader_api_requests__request_id__reassign_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReader"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    name_countersigner_api_requests__request_id__countersigner_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedReader"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    start_reading_api_requests__request_id__start_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    recall_request_api_requests__request_id__recall_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    confirm_recall_api_requests__request_id__confirm_recall_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    return_request_api_requests__request_id__return_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivingBack"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    extend_disclosure_api_requests__request_id__disclosure_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoreSlides"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    close_request_api_requests__request_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_laboratory_api_departments__department_id__laboratory_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                department_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaboratoryRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    set_laboratory_api_departments__department_id__laboratory_put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                department_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LaboratoryWays"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaboratoryRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    take_case_list_api_departments__department_id__case_lists_post: {
+        parameters: {
+            query?: {
+                /** @description false only shows what would happen. */
+                commit?: boolean;
+            };
+            header?: never;
+            path: {
+                department_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["viewer__api__case_lists__CaseList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_specimen_api_cases__case_id__specimens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSpecimenBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecimenRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_specimen_api_specimens__specimen_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                specimen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpecimenChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecimenRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_block_api_specimens__specimen_id__tissue_blocks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                specimen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBlockBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_block_api_tissue_blocks__tissue_block_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                tissue_block_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_glass_api_specimens__specimen_id__glass_slides_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                specimen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGlassOf"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_glass_api_glass_slides__glass_slide_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                glass_slide_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GlassChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_counts_api_worklists_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counts"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_requests_api_worklists_requests__which__get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on where a page ended: its `next`. */
+                after?: string | null;
+                /** @description Only of these. */
+                urgency?: components["schemas"]["Urgency"][];
+                /** @description Only what should have been done before now. */
+                late?: boolean;
+                /** @description Only what this assignment reads or answers for. */
+                reader?: string | null;
+                /** @description Only requests of these types. */
+                type?: components["schemas"]["RequestType"][];
+                /** @description Only requests for these. */
+                subspecialty?: components["schemas"]["Subspecialty"][];
+                /** @description Only requests at these stages. */
+                stage?: components["schemas"]["RequestStatus"][];
+                /** @description Only cases in these states. */
+                status?: components["schemas"]["CaseStatus"][];
+            };
+            header?: never;
+            path: {
+                which: components["schemas"]["RequestList-Input"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_cases_api_worklists_cases__which__get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on where a page ended: its `next`. */
+                after?: string | null;
+                /** @description Only of these. */
+                urgency?: components["schemas"]["Urgency"][];
+                /** @description Only what should have been done before now. */
+                late?: boolean;
+                /** @description Only what this assignment reads or answers for. */
+                reader?: string | null;
+                /** @description Only requests of these types. */
+                type?: components["schemas"]["RequestType"][];
+                /** @description Only requests for these. */
+                subspecialty?: components["schemas"]["Subspecialty"][];
+                /** @description Only requests at these stages. */
+                stage?: components["schemas"]["RequestStatus"][];
+                /** @description Only cases in these states. */
+                status?: components["schemas"]["CaseStatus"][];
+            };
+            header?: never;
+            path: {
+                which: components["schemas"]["CaseList-Input"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CasePage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search_number_api_worklists_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Term"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search_patient_api_worklists_patient_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Number"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_referrals_api_my_referrals_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+                /** @description Only those that you sent yourself. */
+                own?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferralPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_referral_api_my_referrals__referral_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                referral_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedReferral"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_pdf_api_requests__request_id__answers__version__report_pdf_get: {
+        parameters: {
+            query?: {
+                /** @description Of headings and codes; what people wrote stays as it is. */
+                language?: "sv" | "en";
+                /** @description What it is for, as the log has it: read on the screen, printed, or taken out as a file. */
+                use?: "view" | "print" | "export";
+            };
+            header?: never;
+            path: {
+                request_id: string;
+                /** @description Number of the signed version of the request's answer. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_text_api_requests__request_id__answers__version__report_txt_get: {
+        parameters: {
+            query?: {
+                /** @description Of headings and codes; what people wrote stays as it is. */
+                language?: "sv" | "en";
+                /** @description What it is for, as the log has it: read on the screen, printed, or taken out as a file. */
+                use?: "view" | "print" | "export";
+            };
+            header?: never;
+            path: {
+                request_id: string;
+                /** @description Number of the signed version of the request's answer. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_fhir_api_requests__request_id__answers__version__report_fhir_json_get: {
+        parameters: {
+            query?: {
+                /** @description Of headings and codes; what people wrote stays as it is. */
+                language?: "sv" | "en";
+            };
+            header?: never;
+            path: {
+                request_id: string;
+                /** @description Number of the signed version of the request's answer. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/fhir+json": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_pyramid_api_requests__request_id__slides__slide_id__pyramid_tif_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A part of it, as in RFC 9110. */
+                range?: string | null;
+            };
+            path: {
+                request_id: string;
+                slide_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/tiff": unknown;
+                };
+            };
+            /** @description The part that was asked for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/tiff": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Conflict */
+            409: components["responses"]["Conflict"];
+            /** @description There is no such part. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_destinations_api_destinations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_destination_api_destinations_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDestination"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    change_destination_api_destinations__destination_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DestinationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    end_destination_api_destinations__destination_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that was read: "3". */
+                "if-match"?: string | null;
+            };
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    renew_secret_api_destinations__destination_id__secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_deliveries_api_deliveries_get: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state; all by default. */
+                state?: components["schemas"]["MessageState"] | null;
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retry_delivery_api_deliveries__message_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -8562,6 +17286,653 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+        };
+    };
+    read_request_stream_api_requests__request_id__stream_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stream"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_message_api_requests__request_id__messages_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageEntry"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_up_to_api_requests__request_id__stream_reading_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_request_clocks_api_requests__request_id__clocks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestClocks"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_work_orders_api_requests__request_id__work_orders_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_work_order_api_requests__request_id__work_orders_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorkOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_work_order_api_work_orders__work_order_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    accept_work_order_api_work_orders__work_order_id__acceptance_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    start_work_order_api_work_orders__work_order_id__start_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    fulfil_work_order_api_work_orders__work_order_id__fulfilment_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Done"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reject_work_order_api_work_orders__work_order_id__rejection_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refused"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_work_order_api_work_orders__work_order_id__cancellation_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    send_loan_api_work_orders__work_order_id__sending_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Sent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    receive_loan_api_work_orders__work_order_id__receipt_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Happened"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    take_loan_back_api_work_orders__work_order_id__return_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you, new for every new change; the same when you ask again. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                work_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Happened"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderRow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            428: components["responses"]["PreconditionRequired"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_notifications_api_notifications_get: {
+        parameters: {
+            query?: {
+                /** @description How many at the most. */
+                limit?: number;
+                /** @description Go on after this one: `next` of the page before. */
+                after?: string | null;
+                /** @description Only what you have not read. */
+                unread?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    count_notifications_api_notifications_count_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnreadCount"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_up_to_api_notifications_reading_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    read_one_api_notifications__notification_id__reading_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     create_look_up_api_patients__patient_id__look_ups_post: {

@@ -3,6 +3,7 @@
 import OpenSeadragon from "openseadragon";
 import type { Viewing } from "../api/client";
 import { LARGEST_ZOOM } from "./magnification";
+import { letGo, takeHeld } from "./held";
 import { Neighbours } from "./neighbours";
 import { folderOf, LEAST_SHARE, tilesIn } from "./tiles";
 import { turned, type View } from "./view";
@@ -78,6 +79,23 @@ class Tiles extends OpenSeadragon.TileSource {
 
   override getTileUrl(level: number, column: number, row: number): string {
     return `${this.#folder}/${level}/${column}_${row}.jpg`;
+  }
+
+  /** What was asked for early is drawn, not asked for again. */
+  override downloadTileStart(context: OpenSeadragon.ImageJob): void {
+    const image = takeHeld(context.src);
+    if (image === undefined) {
+      super.downloadTileStart(context);
+      return;
+    }
+    context.userData["imageRequest"] = image;
+    const finish = (): void => context.finish(image, null, "image");
+    if (image.complete) {
+      finish();
+      return;
+    }
+    image.onload = finish;
+    image.onerror = () => context.fail("A tile that was asked for early did not come.", null);
   }
 }
 
@@ -285,6 +303,7 @@ export class Microscope {
   destroy(): void {
     clearTimeout(this.#resting);
     this.#neighbours.stop();
+    letGo();
     this.#viewer.destroy();
   }
 

@@ -1,9 +1,11 @@
 /**
  * Fetching what lies around the view while nothing else is asked for, so that the next step is there at once.
  *
- * The tiles come into the browser's own cache, not into the viewer's memory: they cost the line an idle
- * moment and nobody anything else.
+ * The tiles are held as they came, not decoded in the viewer's memory: they cost the line an idle moment and nobody
+ * anything else.
  */
+
+import { hold, holds } from "./held";
 
 /** How many are asked for at once: few, so that a movement finds the line free. */
 const AT_ONCE = 2;
@@ -13,14 +15,14 @@ export class Neighbours {
   #waiting: string[] = [];
   #loading = new Set<HTMLImageElement>();
 
-  /** Say that a tile is here already. */
+  /** Say that the viewer has a tile. */
   know(address: string): void {
     this.#known.add(address);
   }
 
   /** Fetch these, the first ones first, instead of what was still waiting. */
   fetch(addresses: string[]): void {
-    this.#waiting = addresses.filter((address) => !this.#known.has(address));
+    this.#waiting = addresses.filter((address) => !this.#known.has(address) && !holds(address));
     while (this.#loading.size < AT_ONCE && this.#waiting.length > 0) this.#next();
   }
 
@@ -32,17 +34,14 @@ export class Neighbours {
   #next(): void {
     const address = this.#waiting.shift();
     if (address === undefined) return;
-    const image = new Image();
+    const image = hold(address, "low");
     const done = (): void => {
       this.#loading.delete(image);
       this.#next();
     };
-    image.fetchPriority = "low";
-    image.onload = done;
-    // A tile that cannot be had is told about when it is looked at.
-    image.onerror = done;
-    this.#known.add(address);
+    // The viewer may take it before it is here. One that cannot be had is told about when it is looked at.
+    image.addEventListener("load", done);
+    image.addEventListener("error", done);
     this.#loading.add(image);
-    image.src = address;
   }
 }

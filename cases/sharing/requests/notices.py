@@ -1,0 +1,107 @@
+"""Who is told of what happens to a request; by ids and codes only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from cases.access.audit import Event
+from cases.access.notifications import notify
+from cases.access.permissions import Role
+from cases.sharing.requests.request import RequestStatus, ShareRequest, Side
+from cases.sharing.service_descriptions import RequestType
+
+QUEUE = (Role.PAT, Role.COO, Role.HEAD)
+"""Who watches a department's offers."""
+TOLD: Mapping[str, Side] = {
+    "hold": Side.OWNER,
+    "resolve": Side.OWNER,
+    "offer": Side.PERFORMER,
+    "accept": Side.OWNER,
+    "decline": Side.OWNER,
+    "expire": Side.OWNER,
+    "assign": Side.PERFORMER,
+    "reassign": Side.PERFORMER,
+    "recall": Side.PERFORMER,
+    "confirm_recall": Side.OWNER,
+    "wait": Side.OWNER,
+    "resume": Side.PERFORMER,
+    "return": Side.OWNER,
+    "sign": Side.OWNER,
+    "countersign": Side.OWNER,
+    "send_back": Side.PERFORMER,
+    "acknowledge": Side.PERFORMER,
+    "amend": Side.OWNER,
+}
+"""Which side is told of a move by itself. Timers tell more where something is late."""
+
+
+def tell(session: Session, request: ShareRequest, event: str, logged: Event) -> None:
+    """Tell those whom a move concerns: who asked and who watches, or who reads and otherwise the queue."""
+    side = TOLD.get(event)
+    if side is Side.OWNER:
+        _tell_owner(session, request, logged)
+        if event == "hold" and request.held_from is not RequestStatus.SUBMITTED:
+            _tell_performer(session, request, logged)
+        if event == "return" and request.type is RequestType.WORKLOAD_TRANSFER:
+            _tell_roles(session, request, logged, Side.OWNER, (Role.HEAD,))
+    elif side is Side.PERFORMER:
+        _tell_performer(session, request, logged)
+    elif event == "ask_recall":
+        _tell_roles(session, request, logged, Side.PERFORMER, (Role.HEAD,))
+    elif event == "sign_for_countersign":
+        _tell_roles(session, request, logged, Side.PERFORMER, (Role.PAT,))
+
+
+def tell_extended(session: Session, request: ShareRequest) -> None:
+    """Tell whoever reads that more was handed out."""
+    if request.offered_at is not None:
+        _tell_performer(session, request, Event.DISCLOSURE_EXTENDED)
+
+
+def _tell_owner(session: Session, request: ShareRequest, logged: Event) -> None:
+    notify(
+        session,
+        logged,
+        subject_kind="request",
+        subject_id=request.id,
+        short_id=request.short_id,
+        provider_id=request.care_provider_id,
+        assignments=(
+            request.requester_assignment_id,
+            request.watcher_assignment_id,
+            request.stand_in_assignment_id,
+        ),
+    )
+
+
+def _tell_performer(session: Session, request: ShareRequest, logged: Event) -> None:
+    reader = request.reader_assignment_id or request.named_reader_id
+    if reader is None:
+        _tell_roles(session, request, logged, Side.PERFORMER, QUEUE)
+        return
+    notify(
+        session,
+        logged,
+        subject_kind="request",
+        subject_id=request.id,
+        short_id=request.short_id,
+        provider_id=request.performer_provider_id,
+        assignments=(reader,),
+    )
+
+
+def _tell_roles(session: Session, request: ShareRequest, logged: Event, side: Side, roles: tuple[Role, ...]) -> None:
+    owner = side is Side.OWNER
+    notify(
+        session,
+        logged,
+        subject_kind="request",
+        subject_id=request.id,
+        short_id=request.short_id,
+        provider_id=request.care_provider_id if owner else request.performer_provider_id,
+        unit_id=request.unit_id if owner else request.performer_unit_id,
+        department_id=request.requester_department_id if owner else request.performer_department_id,
+        roles=roles,
+    )
