@@ -16,7 +16,7 @@ from redis import Redis
 
 from viewer.embedded import addresses
 from worker.app import create_app
-from worker.queues import PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring, waiting
+from worker.queues import DELIVER, PREPARE, PYRAMIDS, QUEUES, VERIFICATION, ring, waiting
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_every_queue_is_listened_to(at_work: Product) -> None:
         (listened,) = (inspect.active_queues() or {}).values()
         (known,) = (inspect.registered_tasks() or {}).values()
     assert {queue["name"] for queue in listened} == {queue.name for queue in QUEUES}
-    assert {task for task in known if task.startswith("samsyn")} == {PREPARE}
+    assert {task for task in known if task.startswith("samsyn")} == {PREPARE, DELIVER}
 
 
 def test_ringing_without_a_broker_says_so_and_harms_nothing(folder: Path, database: Database) -> None:
