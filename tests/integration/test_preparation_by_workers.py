@@ -155,7 +155,7 @@ def test_messages_hold_ids_and_nothing_else(product: Product) -> None:
 
 def test_every_queue_is_listened_to(at_work: Product) -> None:
     with create_app(at_work.settings) as app:
-        inspect = app.control.inspect(timeout=1.5)
+        inspect = app.control.inspect(timeout=8)
         (listened,) = (inspect.active_queues() or {}).values()
         (known,) = (inspect.registered_tasks() or {}).values()
     assert {queue["name"] for queue in listened} == {queue.name for queue in QUEUES}
