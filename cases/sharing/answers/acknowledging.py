@@ -17,12 +17,12 @@ from cases.records.lead_times import Point, stamp
 from cases.sharing import referrers
 from cases.sharing.answers.answer import AnswerKind, Meaning
 from cases.sharing.answers.content import Agreement
-from cases.sharing.answers.moving import find_request_move
 from cases.sharing.answers.reading import describe_case, write_down
 from cases.sharing.answers.reconciliations import find_reconciliation
 from cases.sharing.answers.register import find_answer, find_signed, has_read
 from cases.sharing.answers.signatures import put_name
 from cases.sharing.requests import ReasonCode, ShareRequest, Side, advance, lock_request, side_of
+from cases.sharing.requests.advancing import require_move
 from cases.sharing.requests.parties import holds_role
 from cases.sharing.service_descriptions import RequestType
 
@@ -39,7 +39,7 @@ def acknowledge(session: Session, request_id: uuid.UUID, *, by: Actor, now: date
     request = lock_request(session, request_id, by=by)
     if side_of(request, by) is not Side.OWNER:
         raise NotPermitted("An answer is acknowledged by the department that asked for it.")
-    find_request_move(request, "acknowledge")
+    require_move(request, "acknowledge")
     _require_recipient(request, by=by, now=now)
     decision = admit(session, describe_case(session, request, by=by, now=now), Intent.READ, by=by, now=now)
     version = find_signed(session, request)

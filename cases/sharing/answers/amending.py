@@ -28,7 +28,7 @@ from cases.sharing.answers.answer import (
 )
 from cases.sharing.answers.content import Amendment, AmendmentReason, AnswerContent
 from cases.sharing.answers.guards import CHANGED, Guard, check_meaning, check_telling, gather, require
-from cases.sharing.answers.moving import find_request_move, lock, move_answer, require_head
+from cases.sharing.answers.moving import lock, move_answer, require_head
 from cases.sharing.answers.reading import admit_to, has_role, write_down
 from cases.sharing.answers.register import find_version
 from cases.sharing.answers.releasing import release, withdraw
@@ -36,6 +36,7 @@ from cases.sharing.answers.signatures import void_signatures, write_signed
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
 from cases.sharing.requests import ANSWERED, RequestStatus, ShareRequest, advance, find_request
+from cases.sharing.requests.advancing import require_move
 from cases.sharing.requests.parties import find_colleague
 
 
@@ -94,7 +95,7 @@ def change(
     """
     request, answer = lock(session, answer_id, by=by)
     find_move(MOVES, how, answer.status)
-    find_request_move(request, "amend")
+    require_move(request, "amend")
     _require_amender(answer, request, by=by, now=now)
     decision = admit_to(session, answer, request, Intent.SIGN, by=by, now=now)
     if how is Change.CORRECT and amendment.reason is not AmendmentReason.CLERICAL:

@@ -22,7 +22,7 @@ from cases.sharing.answers.answer import (
     Meaning,
 )
 from cases.sharing.answers.guards import check_competence, gather, require
-from cases.sharing.answers.moving import find_request_move, lock, move_answer
+from cases.sharing.answers.moving import lock, move_answer
 from cases.sharing.answers.reading import describe_case, has_role, write_down
 from cases.sharing.answers.register import find_author_signature, find_version
 from cases.sharing.answers.releasing import release
@@ -30,6 +30,7 @@ from cases.sharing.answers.signatures import hash_version, put_name, void_signat
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
 from cases.sharing.requests import ShareRequest, TaskRole, advance, tasks
+from cases.sharing.requests.advancing import require_move
 from cases.sharing.requests.deciding import require_reader
 
 
@@ -45,7 +46,7 @@ def countersign(session: Session, answer_id: uuid.UUID, *, by: Actor, now: datet
     """
     request, answer = lock(session, answer_id, by=by)
     find_move(MOVES, "countersign", answer.status)
-    find_request_move(request, "countersign")
+    require_move(request, "countersign")
     version = find_version(session, answer, answer.head)
     _require_countersigner(session, request, version, by=by, now=now)
     decision = admit(session, describe_case(session, request, by=by, now=now), Intent.SIGN, by=by, now=now)
@@ -71,7 +72,7 @@ def send_back(session: Session, answer_id: uuid.UUID, comment: str, *, by: Actor
     """
     request, answer = lock(session, answer_id, by=by)
     find_move(MOVES, "send_back", answer.status)
-    find_request_move(request, "send_back")
+    require_move(request, "send_back")
     version = find_version(session, answer, answer.head)
     _require_countersigner(session, request, version, by=by, now=now)
     admit(session, describe_case(session, request, by=by, now=now), Intent.DRAFT, by=by, now=now)

@@ -18,7 +18,6 @@ from cases.sharing.answers.answer import (
 from cases.sharing.answers.register import find_answer, find_version, lock_answer
 from cases.sharing.moves import find_move, write_event
 from cases.sharing.requests import ShareRequest, lock_request
-from cases.sharing.requests.advancing import require
 
 AT_HOME = frozenset({"begin", "sign_for_countersign", "send_back"})
 """Moves that are the performer's own affair: the owner is not told what a countersigner thinks of a draft."""
@@ -31,11 +30,6 @@ def lock(session: Session, answer_id: uuid.UUID, *, by: Actor) -> tuple[ShareReq
     if answer.care_provider_id != by.provider_id:
         raise NotPermitted("An answer is signed and changed by the department that was asked.")
     return request, answer
-
-
-def find_request_move(request: ShareRequest, event: str) -> None:
-    """Raise IllegalMove where a request does not lead there, before anything is asked that takes longer."""
-    require(request, event)
 
 
 def require_head(session: Session, answer: Answer, number: int) -> AnswerVersion:

@@ -25,7 +25,7 @@ from cases.sharing.answers.answer import (
 )
 from cases.sharing.answers.countersigning import ask_countersigner
 from cases.sharing.answers.guards import FINAL, PRELIMINARY, Signing, gather, require
-from cases.sharing.answers.moving import find_request_move, lock, move_answer, require_head
+from cases.sharing.answers.moving import lock, move_answer, require_head
 from cases.sharing.answers.reading import admit_to, describe_case, has_role, write_down
 from cases.sharing.answers.register import find_version
 from cases.sharing.answers.releasing import release
@@ -33,6 +33,7 @@ from cases.sharing.answers.signatures import write_signed
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
 from cases.sharing.requests import ANSWERED, ShareRequest, advance
+from cases.sharing.requests.advancing import require_move
 
 
 def prepare(session: Session, answer: Answer, *, mode: IntendedUse, by: Actor, now: datetime) -> Signing:
@@ -62,7 +63,7 @@ def sign_preliminary(
     """Sign a preliminary answer, which the owner sees at once; it may be repeated. Arguments and errors as `sign`."""
     request, answer = lock(session, answer_id, by=by)
     move = find_move(MOVES, "sign_preliminary", answer.status)
-    find_request_move(request, "sign")
+    require_move(request, "sign")
     if _require_signer(request, by=by, now=now):
         raise NotPermitted("A preliminary answer is signed by a pathologist. Ask the one who supervises you.")
     decision = _admit_signer(session, request, answer, by=by, now=now)
@@ -114,7 +115,7 @@ def sign(
     request, answer = lock(session, answer_id, by=by)
     find_move(MOVES, "sign", answer.status)
     again = request.status in ANSWERED
-    find_request_move(request, "amend" if again else "sign")
+    require_move(request, "amend" if again else "sign")
     resident = _require_signer(request, by=by, now=now)
     decision = _admit_signer(session, request, answer, by=by, now=now)
     draft = require_head(session, answer, number)

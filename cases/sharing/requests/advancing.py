@@ -98,7 +98,7 @@ def advance(
     Raises:
         IllegalMove: its state does not lead there; it carries what is possible.
     """
-    move = require(request, event)
+    move = require_move(request, event)
     before = request.status
     after = move.target or (request.held_from if event == "resolve" else None) or before
     if after is not before:
@@ -142,7 +142,7 @@ def advance(
     session.flush()
 
 
-def require(request: ShareRequest, event: str) -> Move[RequestStatus]:
+def require_move(request: ShareRequest, event: str) -> Move[RequestStatus]:
     """The row of the table for an event; a held request goes only where it could have gone before, or on.
 
     Raises:
