@@ -17,7 +17,7 @@ demo: setup  ## start the whole product with the pilot's people and drawn slides
 	@$(BIN)/samsyn up --demo --data "$(DATA)" --port $(PORT) $(if $(SLIDES),--slides "$(SLIDES)",--drawn)
 
 test: setup .venv/chromium .venv/nginx  ## set up and pass every test, browser tests included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	@$(MAKE) --no-print-directory check
 
 check: setup  ## style, types, floors of the house

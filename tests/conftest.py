@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from makers import folder_for_everyone
-from product import Database, Product, cloned, put_pilot_in
+from product import Database, Product, cloned, find_engine, put_pilot_in
 from sqlalchemy.orm import Session
 
 from cases.migrate import migrate
@@ -40,7 +40,7 @@ def cluster() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgresql(cluster: Path) -> Iterator[EmbeddedPostgreSQL]:
     """A running PostgreSQL whose database `samsyn` is migrated and a template: nobody stays connected to it."""
-    with EmbeddedPostgreSQL(cluster) as running:
+    with EmbeddedPostgreSQL(cluster, durable=False) as running:
         migrate(addresses(cluster).owner_database_url)
         yield running
 
@@ -107,7 +107,7 @@ def worker_session(quiet_database: Database) -> Iterator[Session]:
 
 
 def _rolled_back(database: Database, role: str) -> Iterator[Session]:
-    with database.engine(role) as engine, engine.connect() as connection:
+    with find_engine(database.url(role)).connect() as connection:
         outer = connection.begin()
         with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
             yield session

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import sqlalchemy
+from clients import make_client
 from makers import wait_for
 from sqlalchemy import Engine, select, text
 
@@ -77,9 +79,15 @@ class Database:
 
     def query(self, sql: str, /, role: str = "samsyn_owner", **values: object) -> list[dict[str, Any]]:
         """Run one statement, committed at once. Rows as dictionaries."""
-        with self.engine(role) as engine, engine.begin() as connection:
+        with find_engine(self.url(role)).begin() as connection:
             result = connection.execute(text(sql), values)
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+
+@cache
+def find_engine(url: str) -> Engine:
+    """Of the role and the database of an address, without connections that are kept."""
+    return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
 
 
 def put_pilot_in(database: Database) -> None:
@@ -123,7 +131,13 @@ class Web:
     @contextmanager
     def stranger(self) -> Iterator[httpx2.Client]:
         """A browser that is not signed in."""
-        with httpx2.Client(base_url=self.address, timeout=15, trust_env=False) as client:
+        with make_client(self.address) as client:
+            yield client
+
+    @contextmanager
+    def browser(self, token: str) -> Iterator[httpx2.Client]:
+        """A browser with the cookie of a session."""
+        with make_client(self.address, token) as client:
             yield client
 
     @contextmanager
@@ -241,13 +255,15 @@ class Product:
         child = self.start("serve", role="samsyn_app", **{"demo": "true", "port": str(port), **settings})
         web = Web(child, f"http://127.0.0.1:{port}")
 
-        def ready() -> bool:
-            assert child.ended() is None, child.last_lines()
-            with suppress(httpx2.TransportError):
-                return httpx2.get(f"{web.address}/readyz", trust_env=False).status_code == 200
-            return False
+        with make_client(web.address) as client:
 
-        wait_for(ready, within_s=90, every_s=0.1)
+            def ready() -> bool:
+                assert child.ended() is None, child.last_lines()
+                with suppress(httpx2.TransportError):
+                    return client.get("/readyz").status_code == 200
+                return False
+
+            wait_for(ready, within_s=90, every_s=0.1)
         return web
 
     def processes(self) -> list[int]:

@@ -61,8 +61,7 @@ class Region:
     def browser(self, who: Somebody, *, web: int = 0, assurance: int = 3) -> Iterator[httpx2.Client]:
         """A browser of somebody who has signed in."""
         token = who.token or who.sign_in(assurance=assurance)
-        cookies = {"samsyn_session": token}
-        with httpx2.Client(base_url=self.webs[web].address, timeout=15, trust_env=False, cookies=cookies) as client:
+        with self.webs[web].browser(token) as client:
             yield client
 
 

@@ -24,6 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx2
+from clients import make_client
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +71,7 @@ class Installation:
         where = addresses(data)
         self.address = address
         self.storage = Storage(data)
-        self.browser = httpx2.Client(base_url=address, timeout=30, trust_env=False)
+        self.browser = make_client(address, timeout=30)
         self.somebody = sign_in(self.browser, Role.LAB)
         settings = WorkerSettings(database_url=where.worker_database_url, redis_url=where.broker_url, data=data)
         self.make: sessionmaker[Session] = sessions(connect(settings.database_url, connections=2))
@@ -98,8 +99,8 @@ def running(folder: Path) -> Iterator[Installation]:
     product = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
-            with suppress(httpx2.TransportError):
-                if httpx2.get(f"{address}/readyz", trust_env=False).status_code == 200:
+            with suppress(httpx2.TransportError), make_client(address) as client:
+                if client.get("/readyz").status_code == 200:
                     break
             if product.poll() is not None:
                 sys.exit("The product did not start; `samsyn up` says why.")

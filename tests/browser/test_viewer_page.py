@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-import httpx2
 import pytest
+from clients import make_client
 from images import codings
 from images.pictures import picture
 from images.scanners import write_aperio, write_generic
@@ -162,9 +162,9 @@ def test_a_session_that_ends_leaves_a_dark_explanation(
 ) -> None:
     page = open_page(f"/slides/{slide_id}")
     stage_of(page)
-    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies() if "value" in cookie}
-    address = page.evaluate("location.origin")
-    httpx2.delete(f"{address}/api/session", cookies=cookies, trust_env=False).raise_for_status()
+    (token,) = (cookie["value"] for cookie in page.context.cookies() if cookie.get("name") == "samsyn_session")
+    with make_client(page.evaluate("location.origin"), token) as client:
+        client.delete("/api/session").raise_for_status()
     explanation = page.locator("[data-obstacle]").or_(page.get_by_role("heading", name="Logga in"))
     expect(explanation.first).to_be_visible(timeout=6_000)
     expect(page.locator("[data-ready] canvas")).to_have_count(0)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx2
+from clients import make_client
 from faults.timeline import Timeline, last_lines
 from makers import wait_for
 from product import ROOT
@@ -150,8 +151,8 @@ class Installation:
         """Whether the web is ready; fails when the supervisor is not there any more."""
         assert self.supervisor is not None
         assert self.supervisor.poll() is None, f"samsyn up ended:\n{self.output.read_text()[-3000:]}"
-        with suppress(httpx2.TransportError):
-            return httpx2.get(f"{self.address}/readyz", timeout=5, trust_env=False).status_code == 200
+        with suppress(httpx2.TransportError), make_client(self.address, timeout=5) as client:
+            return client.get("/readyz").status_code == 200
         return False
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx2
+from clients import make_client
 from faults.installation import Installation
 from PIL import Image, UnidentifiedImageError
 from product import find_demo_person
@@ -61,7 +62,7 @@ class Reader:
     def _read_on(self) -> None:
         while not self._ending.is_set():
             try:
-                with httpx2.Client(base_url=self._installation.address, timeout=10, trust_env=False) as client:
+                with make_client(self._installation.address, timeout=10) as client:
                     offered = self._ask(client, "GET", "/api/session").json()
                     self._ask(client, "POST", "/api/session", json=find_demo_person(offered, Role.LAB))
                     while not self._ending.wait(0.15):

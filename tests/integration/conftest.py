@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from clients import make_client
 from gallery import Gallery
 from makers import folder_for_everyone, write_broken_slide, write_copy, write_good_slide
 from product import Product, cloned
@@ -54,5 +55,6 @@ def browser(gallery: Gallery) -> Iterator[httpx2.Client]:
 @pytest.fixture
 def elsewhere(gallery: Gallery, browser: httpx2.Client) -> Iterator[httpx2.Client]:
     """The same browser, whose requests reach the other web process."""
-    with httpx2.Client(base_url=gallery.second.address, cookies=browser.cookies, timeout=15, trust_env=False) as client:
+    with make_client(gallery.second.address) as client:
+        client.cookies = browser.cookies
         yield client

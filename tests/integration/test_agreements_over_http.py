@@ -39,8 +39,7 @@ class Region:
     def browser(self, place: Place, *roles: Role) -> Iterator[httpx2.Client]:
         """Of somebody new with these roles, signed in."""
         token = place.person(*(roles or (Role.AGR,))).sign_in()
-        with self.web.stranger() as client:
-            client.cookies.set("samsyn_session", token)
+        with self.web.browser(token) as client:
             yield client
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
 import pytest
 import schemathesis
+from clients import make_client
 from contracts import make_agreement
 from furnished_sharing import furnish_sharing
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -240,9 +240,8 @@ def test_every_answer_is_described(api: Api, label: str) -> None:
                 send(api, requests[mode], token, known, examples)
     somebody = api.people["everything"]
     assert somebody
-    cookies = {"samsyn_session": somebody.sign_in()}
-    still = httpx2.get(f"{api.address}/api/roles", cookies=cookies, trust_env=False)
-    assert still.status_code == 200, "the requests took away the right to ask"
+    with make_client(api.address, somebody.sign_in()) as client:
+        assert client.get("/api/roles").status_code == 200, "the requests took away the right to ask"
 
 
 def send(api: Api, requests: SearchStrategy[Any], token: str | None, known: Ids, examples: int) -> None:
@@ -294,6 +293,6 @@ def test_what_the_database_cannot_keep_is_refused_before_it_is_asked(
 ) -> None:
     somebody = api.people["everything"]
     assert somebody
-    with httpx2.Client(base_url=api.address, cookies={"samsyn_session": somebody.sign_in()}, trust_env=False) as client:
+    with make_client(api.address, somebody.sign_in()) as client:
         answer = client.request(method, path.format(patient_id=api.find_ids()["patient_id"][0]), json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST"), answer.text

@@ -36,6 +36,7 @@ def insert_viewings(database: Database, digests: list[str]) -> tuple[str, list[u
         for digest in digests:
             slide = receive(session, digest=digest, byte_size=1)
             slide.status = SlideStatus.VERIFIED
+            slide.care_provider_id, slide.care_unit_id = assignment.care_provider_id, assignment.care_unit_id
             viewing = Viewing(
                 care_provider_id=assignment.care_provider_id,
                 session_id=signed_in.id,
@@ -146,11 +147,9 @@ def test_many_questions_about_unknown_viewings_are_few_to_the_database(database:
 
     async def flood(live: LiveViewings) -> None:
         unknown = [uuid.uuid4() for _ in range(1000)]
-        began = time.monotonic()
         answers = asyncio.gather(*(see(live, one, token) for one in unknown for _ in range(2)))
         await asyncio.sleep(0.01)  # the flood is under way
         assert await see(live, viewing_id, token), "a real viewing was lost in the flood"
-        assert time.monotonic() - began < 1.0
         assert set(await answers) == {None}
         assert 1 <= len(asked) <= 4
         # Refused again without the database, and without a cookie it was never asked.

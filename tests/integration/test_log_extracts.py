@@ -194,8 +194,7 @@ class Office:
 
     @contextmanager
     def browser(self, somebody: Somebody) -> Iterator[httpx2.Client]:
-        with self.web.stranger() as client:
-            client.cookies.set("samsyn_session", somebody.sign_in())
+        with self.web.browser(somebody.sign_in()) as client:
             yield client
 
 

@@ -183,8 +183,7 @@ def test_no_search_reads_the_log_from_end_to_end(log: Log) -> None:
 
 @contextmanager
 def browser(web: Web, somebody: Somebody) -> Iterator[httpx2.Client]:
-    with web.stranger() as client:
-        client.cookies.set("samsyn_session", somebody.sign_in())
+    with web.browser(somebody.sign_in()) as client:
         yield client
 
 

@@ -34,8 +34,7 @@ class Region:
     @contextmanager
     def browser(self, somebody: Somebody) -> Iterator[httpx2.Client]:
         """In which they are signed in."""
-        with self.web.stranger() as client:
-            client.cookies.set("samsyn_session", somebody.sign_in())
+        with self.web.browser(somebody.sign_in()) as client:
             yield client
 
 

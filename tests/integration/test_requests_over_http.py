@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from clients import make_client
 from partners import Asked, Partners, make_partners
 from product import Product, Web
 from world import Somebody, World
@@ -29,8 +30,7 @@ class Office:
         self.partners, self.web = partners, web
 
     def client(self, who: Somebody) -> httpx2.Client:
-        token = who.token or who.sign_in()
-        return httpx2.Client(base_url=self.web.address, timeout=15, trust_env=False, cookies={"samsyn_session": token})
+        return make_client(self.web.address, who.token or who.sign_in())
 
     def body(self, asked_slides: tuple[uuid.UUID, ...], case_id: uuid.UUID, **changes: Any) -> dict[str, Any]:
         return {

@@ -191,7 +191,7 @@ def test_a_process_that_ignores_sigterm_does_not_hold_up_the_end(start: Callable
         wait_for(lambda name=name: "deaf" in log_of(running, name))  # type: ignore[misc]
     before = time.monotonic()
     assert running.stop(signal.SIGTERM) == 0
-    assert 5 <= time.monotonic() - before < 10
+    assert 5 <= time.monotonic() - before < 20
     assert running.left() == []
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from clients import make_client
 from makers import wait_for, write_good_slide, write_slow_slide
 from product import ROOT, find_demo_person
 from typer.testing import CliRunner
@@ -53,7 +54,7 @@ class Up:
     @contextmanager
     def demo_person(self) -> Iterator[httpx2.Client]:
         """A browser of the laboratory in Kalmar, as soon as there is a web to sign in to."""
-        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=15, trust_env=False) as client:
+        with make_client(f"http://127.0.0.1:{self.port}") as client:
 
             def signed_in() -> bool:
                 assert self.process.poll() is None, self.output.read_text()

@@ -16,6 +16,7 @@ import pytest
 from attached_files import EICAR, write_pdf, write_png
 from attaching import attached, fetch, kept, leftovers, listed
 from clamd import Clamd, running_clamd
+from clients import make_client
 from partners import Partners, make_partners
 from product import Product, Web
 from region import Region, make_region
@@ -54,8 +55,7 @@ def scanning_web(region: Region, clamd: Clamd) -> Web:
 
 @pytest.fixture
 def browser(partners: Partners, scanning_web: Web) -> Iterator[httpx2.Client]:
-    cookies = {"samsyn_session": partners.sender.token or partners.sender.sign_in()}
-    with httpx2.Client(base_url=scanning_web.address, timeout=15, trust_env=False, cookies=cookies) as client:
+    with scanning_web.browser(partners.sender.token or partners.sender.sign_in()) as client:
         yield client
 
 
@@ -101,8 +101,7 @@ def test_while_the_scanner_is_away_nothing_new_is_shown(
         answer = fetch(browser, one["id"])
         assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
         assert "waits for the virus scanner" in answer.json()["detail"]
-    cookies = {"samsyn_session": partners.reader.sign_in()}
-    with httpx2.Client(base_url=browser.base_url, timeout=15, trust_env=False, cookies=cookies) as reader:
+    with make_client(str(browser.base_url), partners.reader.sign_in()) as reader:
         assert listed(reader, case) == []
 
         def look() -> int:

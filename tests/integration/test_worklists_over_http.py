@@ -47,8 +47,7 @@ def asked(world: World) -> Asked:
 @contextmanager
 def browse(web: Web, who: Somebody) -> Iterator[httpx2.Client]:
     """Somebody's browser."""
-    with web.stranger() as client:
-        client.cookies.set("samsyn_session", who.sign_in())
+    with web.browser(who.sign_in()) as client:
         yield client
 
 

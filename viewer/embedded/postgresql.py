@@ -55,6 +55,7 @@ _SETTINGS = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
+_FLEETING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgreSQL:
@@ -70,17 +71,21 @@ class EmbeddedPostgreSQL:
         child: the running server, None before the start.
     """
 
-    def __init__(self, data: Path, *, give_up: Callable[[], bool] = never) -> None:
+    def __init__(self, data: Path, *, durable: bool = True, give_up: Callable[[], bool] = never) -> None:
         """Name the data folder; nothing happens before `start`.
 
         Args:
             data: made where missing.
+            durable: false where nothing needs to outlive a power cut, as in tests: nothing waits for the disk then.
             give_up: asked again and again during the start; true ends it with `GivenUp`.
         """
         self._data = data.resolve()
         self._folder = self._data / "postgresql"
         self._logs = self._data / "logs"
         self._sockets = socket_folder(data)
+        self._settings = _SETTINGS | {"unix_socket_directories": str(self._sockets)}
+        if not durable:
+            self._settings |= _FLEETING
         self._give_up = give_up
         self.child: Child | None = None
 
@@ -104,13 +109,12 @@ class EmbeddedPostgreSQL:
             shutil.rmtree(leftover, ignore_errors=True)  # a process of a killed start may still write there
         self._clear_lock_file()
         major = (self._folder / "PG_VERSION").read_text().strip()
-        settings = _SETTINGS | {"unix_socket_directories": str(self._sockets)}
         self.child = start_child(
             [
                 _program("postgres", major=major),
                 "-D",
                 self._folder,
-                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+                *(part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")),
             ],
             name="postgresql",
             logs=self._logs,
