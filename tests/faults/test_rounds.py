@@ -8,6 +8,6 @@ import pytest
 from faults.rounds import play
 
 
-@pytest.mark.parametrize("seed", [7, random.SystemRandom().randrange(1, 1_000_000)], ids=str)
+@pytest.mark.parametrize("seed", [7, random.SystemRandom().randrange(1, 1_000_000)], ids=["known", "new"])
 def test_everything_ends_right_exactly_once_whatever_is_killed(seed: int) -> None:
     play(seed, rounds=2, settle_every=2)

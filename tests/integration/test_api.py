@@ -15,6 +15,8 @@ from product import CASE, Product, find_demo_person
 from cases.access.permissions import Role
 
 PROBLEM = "type", "title", "status", "detail", "code", "next_step", "field", "allowed"
+UNKNOWN = "6f1c0de0-0000-4000-8000-000000000000"
+"""Nothing has this id."""
 SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -192,11 +194,11 @@ def test_a_viewing_is_open_until_it_is_closed(gallery: Gallery, browser: httpx2.
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
-        ("GET", f"/api/slides/{uuid.uuid4()}", None, 404, "NOT_FOUND"),
+        ("GET", f"/api/slides/{UNKNOWN}", None, 404, "NOT_FOUND"),
         ("GET", "/api/nothing", None, 404, "NOT_FOUND"),
-        ("GET", f"/api/viewings/{uuid.uuid4()}", None, 404, "NOT_FOUND"),
-        ("DELETE", f"/api/viewings/{uuid.uuid4()}", None, 404, "NOT_FOUND"),
-        ("POST", "/api/viewings", {"slide_id": str(uuid.uuid4())}, 404, "NOT_FOUND"),
+        ("GET", f"/api/viewings/{UNKNOWN}", None, 404, "NOT_FOUND"),
+        ("DELETE", f"/api/viewings/{UNKNOWN}", None, 404, "NOT_FOUND"),
+        ("POST", "/api/viewings", {"slide_id": UNKNOWN}, 404, "NOT_FOUND"),
         ("GET", "/assets/nothing.js", None, 404, "NOT_FOUND"),
         ("GET", "/assets/%00", None, 404, "NOT_FOUND"),
         ("GET", "/assets/" + "a" * 300, None, 404, "NOT_FOUND"),
@@ -206,7 +208,7 @@ def test_a_viewing_is_open_until_it_is_closed(gallery: Gallery, browser: httpx2.
         ("DELETE", "/metrics", None, 405, "METHOD_NOT_ALLOWED"),
         ("POST", "/somewhere", None, 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/api/slides/not-an-id", None, 422, "INVALID_REQUEST"),
-        ("GET", f"/api/slides/{uuid.uuid4()}/label.jpg", None, 422, "INVALID_REQUEST"),
+        ("GET", f"/api/slides/{UNKNOWN}/label.jpg", None, 422, "INVALID_REQUEST"),
         ("POST", "/api/viewings", {}, 422, "INVALID_REQUEST"),
         ("POST", "/api/viewings", {"slide_id": "Tolvan Tolvansson"}, 422, "INVALID_REQUEST"),
         ("POST", "/api/viewings", [1, 2], 422, "INVALID_REQUEST"),
