@@ -25,7 +25,7 @@ from cases.database import platform
 from cases.records.pathology_case import PathologyCase
 from cases.sharing import escalations, work_orders
 from cases.sharing.answers import reconciliations
-from cases.sharing.answers.answer import FINISHED, Answer
+from cases.sharing.answers.answer import STANDING, Answer
 from cases.sharing.answers.content import Agreement, DiscrepancyCategory
 from cases.sharing.escalations import Limit, Stage, find_stages, find_step, list_answer_limits, list_offer_limits
 from cases.sharing.requests import disclosures, ending, holds
@@ -215,7 +215,7 @@ def _find_grave(session: Session, request_ids: Collection[uuid.UUID]) -> frozens
         session.scalars(
             select(Answer.request_id).where(
                 Answer.request_id.in_(request_ids),
-                Answer.status.in_(FINISHED),
+                Answer.status.in_(STANDING),
                 or_(
                     Answer.agreement == Agreement.MAJOR_DISCREPANCY,
                     Answer.discrepancy == DiscrepancyCategory.BENIGN_MALIGNANT,

@@ -25,18 +25,27 @@ from answering import (
     told,
 )
 from product import Database
+from sqlalchemy.exc import NoResultFound
 from world import Place, Somebody, World
 
+from cases.access.blocks import BlockType, register_block
 from cases.access.errors import Conflict, IllegalMove, Invalid, NotPermitted
+from cases.access.gate import CareLink, Refused
+from cases.access.patients import Patient
 from cases.access.permissions import Role
+from cases.database import act_for, platform
 from cases.records.pathology_case import CaseStatus
 from cases.sharing.answers.amending import Change, enter_in_error, name_amender
 from cases.sharing.answers.answer import AnswerStatus, Meaning, Stage
 from cases.sharing.answers.content import Agreement, AmendmentReason, AnswerContent, Telling
 from cases.sharing.answers.guards import NotReady
 from cases.sharing.answers.register import find_answer
-from cases.sharing.requests import RequestStatus
+from cases.sharing.requests import RequestStatus, lock_request
+from cases.sharing.requests.deciding import reassign
+from cases.sharing.requests.ending import recall
+from cases.sharing.requests.facts import find_shared
 from cases.sharing.service_descriptions import RequestType
+from cases.transaction import transaction
 
 MAJOR = replace(COMPLETE, agreement=Agreement.MAJOR_DISCREPANCY, impact="Ny operation.")
 
@@ -185,6 +194,29 @@ def test_an_amended_report_amends_the_case(places: tuple[Place, Place]) -> None:
     assert (case.status, case.report_sent_at) == (CaseStatus.AMENDED, sent)
 
 
+def is_named(asked: Asked, who: Somebody) -> bool:
+    """Whether the gate takes somebody of the performer's for one whose task the request is."""
+    with who.acting() as (session, actor), platform(session):
+        (shared,) = find_shared(session, asked.slides[:1], by=actor, now=datetime.now(UTC))
+        return CareLink.NAMED in shared.links
+
+
+def block(asked: Asked) -> None:
+    """The patient blocks the owner's care unit."""
+    clerk = asked.owner.clerk
+    with transaction(asked.owner.world.app) as session:
+        act_for(session, clerk.provider_id)
+        patient = session.get_one(Patient, asked.case.patient_id)
+        register_block(session, patient, BlockType.OUTER, by=clerk, now=datetime.now(UTC))
+
+
+def take_back(asked: Asked, who: Somebody) -> None:
+    """Somebody of the owner's takes an answered case back."""
+    with who.acting() as (session, actor):
+        request = lock_request(session, asked.request_id, by=actor)
+        recall(session, request, text="Vi svarar själva.", by=actor, now=datetime.now(UTC))
+
+
 class TestErrors:
     """An answer that was never right."""
 
@@ -202,8 +234,10 @@ class TestErrors:
         assert asked.status(first.answer_id) is AnswerStatus.ENTERED_IN_ERROR
         assert asked.seen_by_owner() is None
         assert read(asked.requester, first.answer_id).said == COMPLETE
-        assert told(asked, asked.requester)[-1] == "ANSWER_ENTERED_IN_ERROR"
-        with pytest.raises(Conflict, match="entered in error, so there is none to acknowledge"):
+        assert told(asked, asked.requester)[-2:] == ["REQUEST_REOPENED", "ANSWER_ENTERED_IN_ERROR"]
+        request = asked.request()
+        assert (request.status, request.answered_at) == (RequestStatus.IN_REVIEW, None)
+        with pytest.raises(IllegalMove, match="where nobody can acknowledge"):
             confirm(asked)
         second = asked.sign(asked.save(WORSE).answer.id)
         assert second.answer_id != first.answer_id
@@ -216,6 +250,47 @@ class TestErrors:
         first = asked.sign(asked.write(replace(REPORT, read_elsewhere=tuple(asked.slides))))
         self.err(asked, first.answer_id)
         assert asked.case_now().status is CaseStatus.IN_DIAGNOSIS
+        assert asked.request().status is RequestStatus.IN_REVIEW
+
+    def test_afterwards_another_reader_reads_what_had_gone_dark(self, places: tuple[Place, Place]) -> None:
+        asked = ask(*places, service={"post_answer_view_days": 0})
+        first = asked.answered()
+        read(asked.requester, first.answer_id)
+        confirm(asked)
+        shut(asked)
+        with pytest.raises(NoResultFound):
+            asked.open_slides(asked.slides)
+        self.err(asked, first.answer_id)
+        other = competent(asked.performer, Role.PAT)
+        with asked.performer.person(Role.HEAD).acting() as (session, actor):
+            request = lock_request(session, asked.request_id, by=actor)
+            reassign(session, request, other.assignment.id, text="Läkaren är ledig.", by=actor, now=datetime.now(UTC))
+        assert (is_named(asked, other), is_named(asked, asked.reader)) == (True, False)
+        asked.open_slides(asked.slides, who=other)
+        answer_id = asked.save(COMPLETE, who=other).answer.id
+        assert asked.sign(answer_id, who=other).released_at is not None
+        request = asked.request()
+        assert (request.status, request.closed_at) == (RequestStatus.ANSWERED, None)
+        assert request.answered_at is not None
+
+    def test_a_block_since_the_answer_stands_against_reading_it_once_more(self, places: tuple[Place, Place]) -> None:
+        asked = ask(*places)
+        first = asked.answered()
+        block(asked)
+        self.err(asked, first.answer_id)
+        assert asked.request().status is RequestStatus.HELD
+
+    def test_an_answered_transfer_is_taken_back_by_the_owners_head(self, places: tuple[Place, Place]) -> None:
+        asked = ask(*places, kind=RequestType.WORKLOAD_TRANSFER)
+        first = asked.sign(asked.write(replace(REPORT, read_elsewhere=tuple(asked.slides))))
+        with pytest.raises(NotPermitted, match="taken back by the head"):
+            take_back(asked, asked.requester)
+        take_back(asked, asked.owner.person(Role.HEAD))
+        assert asked.case_now().signout_department_id == asked.owner.department.id
+        assert asked.request().status is RequestStatus.RECALLED
+        assert read(asked.requester, first.answer_id).said.diagnosis == REPORT.diagnosis
+        with pytest.raises(Refused):
+            sign_change(asked, first)
 
     def test_one_that_waits_for_a_countersignature_waits_no_longer(self, places: tuple[Place, Place]) -> None:
         asked = ask(*places, service={"countersign_rule": "ALWAYS"})

@@ -8,20 +8,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from answering import COMPLETE, REPORT, Asked, ask, competent, missing
+from answering import COMPLETE, REASON, REPORT, Asked, ask, competent, confirm, missing, read, sign_change, told
 from product import Database
 from sqlalchemy import select, text
 from world import Place, Somebody, World
 
-from cases.access.errors import Conflict, NotPermitted, NotThere
+from cases.access.errors import Conflict, IllegalMove, NotPermitted, NotThere
 from cases.access.permissions import Role
 from cases.records.pathology_case import CaseStatus
+from cases.sharing.answers.amending import Change, enter_in_error
 from cases.sharing.answers.answer import (
     AnswerStatus,
     AnswerVersion,
     Meaning,
 )
 from cases.sharing.answers.content import (
+    AmendmentReason,
     AnswerContent,
     Axis,
     CodeSystem,
@@ -158,6 +160,62 @@ class TestCountersigning:
         version = asked.answered(content)
         wanted = AnswerStatus.AWAITING_COUNTERSIGN if waits else AnswerStatus.FINAL
         assert asked.status(version.answer_id) is wanted
+
+    def test_what_changes_such_an_answer_is_countersigned_too(self, asked: Asked, second: Somebody) -> None:
+        first = self.do(second, asked.answered().answer_id)
+        read(asked.requester, first.answer_id)
+        confirm(asked)
+        changed = sign_change(asked, first)
+        assert asked.status(first.answer_id) is AnswerStatus.AWAITING_COUNTERSIGN
+        assert asked.request().status is RequestStatus.ACKNOWLEDGED
+        assert asked.seen_by_owner().id == first.id  # type: ignore[union-attr]
+        assert told(asked, asked.requester)[-1] == "REQUEST_COUNTERSIGNED"
+        with pytest.raises(NotPermitted, match="Nobody countersigns their own answer"):
+            self.do(asked.reader, first.answer_id)
+        with pytest.raises(IllegalMove):
+            sign_change(asked, first)
+        assert self.do(second, first.answer_id).id == changed.id
+        assert asked.status(first.answer_id) is AnswerStatus.AMENDED
+        assert asked.request().status is RequestStatus.ANSWERED
+        assert asked.seen_by_owner().id == changed.id  # type: ignore[union-attr]
+        assert {"REQUEST_AMENDED", "ANSWER_AMENDED"} <= set(told(asked, asked.requester))
+
+    def test_a_change_that_is_sent_back_leaves_the_answer_as_it_was(self, asked: Asked, second: Somebody) -> None:
+        first = self.do(second, asked.answered().answer_id)
+        changed = sign_change(asked, first, how=Change.ADDENDUM, content=replace(COMPLETE, statement="Dessutom CK7+."))
+        with second.acting() as (session, actor):
+            send_back(session, first.answer_id, "Vilket snitt?", by=actor, now=datetime.now(UTC))
+        assert asked.status(first.answer_id) is AnswerStatus.FINAL
+        assert asked.request().status is RequestStatus.ANSWERED
+        assert asked.seen_by_owner().id == first.id  # type: ignore[union-attr]
+        assert told(asked, asked.reader)[-1] == "REQUEST_SENT_BACK"
+        again = sign_change(asked, changed, how=Change.ADDENDUM, content=replace(COMPLETE, statement="Snitt 2: CK7+."))
+        assert self.do(second, first.answer_id).id == again.id
+        assert asked.status(first.answer_id) is AnswerStatus.APPENDED
+
+    def test_a_slip_of_the_pen_needs_no_second_person(self, asked: Asked, second: Somebody) -> None:
+        first = self.do(second, asked.answered().answer_id)
+        slip = replace(REASON, reason=AmendmentReason.CLERICAL)
+        sign_change(asked, first, replace(COMPLETE, statement="Tubulärt  adenom."), Change.CORRECT, slip)
+        assert asked.status(first.answer_id) is AnswerStatus.CORRECTED
+
+    def test_what_was_malignant_is_countersigned_when_it_is_no_more(
+        self, places: tuple[Place, Place], second: Somebody
+    ) -> None:
+        asked = ask(*places, service={"countersign_rule": "MALIGNANT"})
+        first = self.do(second, asked.answered(replace(COMPLETE, malignant=True)).answer_id)
+        sign_change(asked, first, COMPLETE)
+        assert asked.status(first.answer_id) is AnswerStatus.AWAITING_COUNTERSIGN
+
+    def test_an_error_ends_a_change_that_waits(self, asked: Asked, second: Somebody) -> None:
+        first = self.do(second, asked.answered().answer_id)
+        changed = sign_change(asked, first)
+        with asked.performer.person(Role.HEAD).acting() as (session, actor):
+            enter_in_error(session, first.answer_id, "Fel fall.", by=actor, now=datetime.now(UTC))
+        assert asked.request().status is RequestStatus.IN_REVIEW
+        assert asked.seen_by_owner() is None
+        assert all(one.voided_at for one in asked.signatures(changed))
+        assert not any(one.voided_at for one in asked.signatures(first))
 
     def test_a_report_is_ready_when_its_author_signs_and_sent_when_it_counts(
         self, places: tuple[Place, Place], second: Somebody

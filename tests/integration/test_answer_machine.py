@@ -199,8 +199,7 @@ class AnswerMachine(RuleBasedStateMachine):
                 for event in events[1:]:
                     before, after = AnswerStatus(event.from_state or ""), AnswerStatus(event.to_state)
                     moves = [one for one in MOVES if one.event == event.event and before in one.sources]
-                    back = AnswerStatus.PRELIMINARY, AnswerStatus.DRAFT
-                    assert any(one.target is after or (one.target is None and after in back) for one in moves)
+                    assert any(one.target in (after, None) for one in moves)
                 logged = session.scalars(
                     select(AuditEvent.event)
                     .join(AuditSubject, AuditSubject.event_id == AuditEvent.id)
@@ -230,7 +229,8 @@ class AnswerMachine(RuleBasedStateMachine):
         if any(one in FINISHED for one in standing):
             assert request.status in ANSWERED
         if AnswerStatus.AWAITING_COUNTERSIGN in standing:
-            assert request.status is RequestStatus.COUNTERSIGN
+            assert request.status in {RequestStatus.COUNTERSIGN, *ANSWERED}
+        assert (self.asked.seen_by_owner() is not None) == (request.status in ANSWERED)
         with self.asked.requester.acting() as (session, _):
             seen = session.scalars(select(AnswerVersion).where(AnswerVersion.request_id == self.asked.request_id)).all()
             assert all(version.released_at is not None for version in seen)

@@ -307,7 +307,7 @@ def test_what_is_signed_is_not_signed_again(places: tuple[Place, Place]) -> None
     version = asked.answered()
     with pytest.raises(IllegalMove) as error:
         asked.sign(version.answer_id, version.number)
-    assert error.value.allowed == ("addendum", "amend", "correct", "enter_in_error", "save")
+    assert error.value.allowed == ("addendum", "amend", "correct", "enter_in_error", "save", "sign_for_countersign")
 
 
 def test_every_move_leaves_an_event_and_an_entry_in_the_log(places: tuple[Place, Place]) -> None:

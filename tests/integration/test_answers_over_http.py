@@ -190,7 +190,7 @@ def test_signing_is_done_once_however_often_it_is_asked_for(reader: TestClient, 
     assert first.json() == again.json()
     other = post(reader, address, {"number": 1})
     assert (other.status_code, other.json()["code"]) == (409, "ILLEGAL_MOVE")
-    assert other.json()["allowed"] == ["addendum", "amend", "correct", "enter_in_error", "save"]
+    assert other.json()["allowed"] == ["addendum", "amend", "correct", "enter_in_error", "save", "sign_for_countersign"]
 
 
 def test_the_owner_reads_what_was_signed_and_nothing_else(

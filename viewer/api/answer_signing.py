@@ -89,6 +89,7 @@ class NewChange(BaseModel):
         changed: what is different now.
         significant: it matters to the patient's care; then somebody has been spoken with.
         told_who, told_how, told_at: who was told, by what means and when.
+        countersigner_id: as with a signature; a correction needs none.
     """
 
     model_config = ConfigDict(
@@ -117,6 +118,7 @@ class NewChange(BaseModel):
     told_how: Telling | None = None
     told_at: Moment | None = None
     dictation_checked: bool = False
+    countersigner_id: uuid.UUID | None = None
 
 
 class WrongAnswer(BaseModel):
@@ -233,6 +235,7 @@ def change_answer(
             ),
             mode=settings.intended_use_mode,
             dictation_checked=body.dictation_checked,
+            countersigner_id=body.countersigner_id,
             by=actor,
             now=now,
         )

@@ -176,7 +176,10 @@ def start_reading(actor: Beginner, again: Again, move: Move) -> RequestView:
 
 @router.post("/recall")
 def recall_request(body: Why, actor: Recaller, again: Again, move: Move) -> RequestView:
-    """Take it back; it goes dark at once. A transfer that was accepted is asked back, and their head confirms."""
+    """Take it back; it goes dark at once.
+
+    A transfer that was accepted is asked back, and their head confirms; one that is answered your own head takes back.
+    """
     return move.make(again, actor, ending.recall, text=body.text)
 
 

@@ -44,7 +44,7 @@ def acknowledge(session: Session, request_id: uuid.UUID, *, by: Actor, now: date
     decision = admit(session, describe_case(session, request, by=by, now=now), Intent.READ, by=by, now=now)
     version = find_signed(session, request)
     if version is None:
-        raise Conflict("The answer was entered in error, so there is none to acknowledge. Wait for the next one.")
+        raise Conflict("There is no answer to acknowledge. Wait for one.")
     if not has_read(session, version, assignment_id=by.assignment_id):
         raise Conflict("You have not opened the newest version of the answer. Read it first.")
     answer = find_answer(session, version.answer_id)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
@@ -16,22 +14,23 @@ from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.gate import Intent
 from cases.access.notifications import notify
 from cases.access.permissions import Role
-from cases.database import platform
 from cases.sharing.answers.answer import (
+    COUNTING,
     FINISHED,
     MOVES,
+    STANDS_AS,
     Answer,
-    AnswerReading,
     AnswerStatus,
     AnswerVersion,
     Stage,
 )
 from cases.sharing.answers.content import Amendment, AmendmentReason, AnswerContent
+from cases.sharing.answers.countersigning import ask_countersigner
 from cases.sharing.answers.guards import CHANGED, Guard, check_meaning, check_telling, gather, require
 from cases.sharing.answers.moving import lock, move_answer, require_head
 from cases.sharing.answers.reading import admit_to, has_role, write_down
 from cases.sharing.answers.register import find_version
-from cases.sharing.answers.releasing import release, withdraw
+from cases.sharing.answers.releasing import release, tell_readers, withdraw
 from cases.sharing.answers.signatures import void_signatures, write_signed
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
@@ -48,10 +47,10 @@ class Change(StrEnum):
     CORRECT = "correct"
 
 
-BECOMES: dict[Change, tuple[Stage, AnswerStatus]] = {
-    Change.ADDENDUM: (Stage.ADDENDUM, AnswerStatus.APPENDED),
-    Change.AMEND: (Stage.AMENDED, AnswerStatus.AMENDED),
-    Change.CORRECT: (Stage.CORRECTED, AnswerStatus.CORRECTED),
+BECOMES: dict[Change, Stage] = {
+    Change.ADDENDUM: Stage.ADDENDUM,
+    Change.AMEND: Stage.AMENDED,
+    Change.CORRECT: Stage.CORRECTED,
 }
 GUARDS: dict[Change, tuple[Guard, ...]] = {
     Change.ADDENDUM: (*CHANGED, check_meaning),
@@ -69,10 +68,14 @@ def change(
     *,
     mode: IntendedUse = IntendedUse.COMMUNICATION,
     dictation_checked: bool = False,
+    countersigner_id: uuid.UUID | None = None,
     by: Actor,
     now: datetime,
 ) -> AnswerVersion:
     """Sign what was changed in a signed answer: everybody who has read it is told, and it is acknowledged again.
+
+    Where such an answer is countersigned, its change is too; the answer before it stands until then. A correction
+    leaves the meaning alone and needs no second person.
 
     Args:
         session: of this transaction.
@@ -82,6 +85,7 @@ def change(
         amendment: why, what, and who was told.
         mode: of this installation.
         dictation_checked: the signer has read what somebody else typed.
+        countersigner_id: as in `signing.sign`.
         by: the author, or whom the head named.
         now: the moment.
 
@@ -117,13 +121,18 @@ def change(
         before=stood.said,
     )
     require(signing, GUARDS[how])
-    stage, target = BECOMES[how]
+    stage = BECOMES[how]
+    waits = signing.needs_countersign and how is not Change.CORRECT
     version = write_signed(session, signing, stage, by=by, now=now)
-    move_answer(session, answer, how, target, by=by, now=now, reason=amendment.reason)
-    release(session, answer, version, request, now=now)
+    event, target = ("sign_for_countersign", AnswerStatus.AWAITING_COUNTERSIGN) if waits else (how, STANDS_AS[stage])
+    move_answer(session, answer, event, target, by=by, now=now, reason=amendment.reason)
+    if waits:
+        ask_countersigner(session, request, countersigner_id, by=by, now=now)
+    else:
+        release(session, answer, version, request, now=now)
     write_down(
         session,
-        Event.ANSWER_AMENDED,
+        Event.ANSWER_SIGNED if waits else Event.ANSWER_AMENDED,
         answer,
         request,
         by=by,
@@ -131,8 +140,9 @@ def change(
         decision=decision,
         reason=amendment.reason,
     )
-    advance(session, request, "amend", by=by, now=now, reason=amendment.reason)
-    tell_readers(session, answer, request, version)
+    if not waits:
+        advance(session, request, "amend", by=by, now=now, reason=amendment.reason)
+        tell_readers(session, answer, request, version)
     return version
 
 
@@ -177,7 +187,7 @@ def name_amender(session: Session, answer: Answer, assignment_id: uuid.UUID, *, 
 
 
 def enter_in_error(session: Session, answer_id: uuid.UUID, reason: str, *, by: Actor, now: datetime) -> None:
-    """Say that an answer was never right: it stays readable, struck out, and another may be written.
+    """Say that an answer was never right: it stays readable, struck out, and its request is read once more.
 
     Raises:
         IllegalMove: that was said before.
@@ -198,43 +208,9 @@ def enter_in_error(session: Session, answer_id: uuid.UUID, reason: str, *, by: A
     if answer.released:
         version = find_version(session, answer, answer.released)
         withdraw(session, answer, version, request, now=now)
-        if before in FINISHED and request.status in ANSWERED:
-            advance(session, request, "amend", by=by, now=now, reason="ENTERED_IN_ERROR")
+        if version.stage in COUNTING and request.status in ANSWERED:
+            advance(session, request, "reopen", by=by, now=now, reason="ENTERED_IN_ERROR")
         tell_readers(session, answer, request, version, event="ANSWER_ENTERED_IN_ERROR")
-
-
-def tell_readers(
-    session: Session,
-    answer: Answer,
-    request: ShareRequest,
-    version: AnswerVersion,
-    *,
-    event: str = "ANSWER_AMENDED",
-) -> None:
-    """Tell everybody who has read the answer before, wherever they work, except who changed it."""
-    with platform(session):
-        readers = session.execute(
-            select(AnswerReading.care_provider_id, AnswerReading.assignment_id)
-            .join(AnswerVersion, AnswerVersion.id == AnswerReading.answer_version_id)
-            .where(
-                AnswerVersion.answer_id == answer.id,
-                AnswerReading.assignment_id != version.author_assignment_id,
-            )
-            .distinct()
-        ).all()
-    told: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    for provider_id, assignment_id in readers:
-        told[provider_id].append(assignment_id)
-    for provider_id, assignments in told.items():
-        notify(
-            session,
-            event,
-            subject_kind="answer",
-            subject_id=answer.id,
-            short_id=request.short_id,
-            provider_id=provider_id,
-            assignments=sorted(assignments),
-        )
 
 
 def _require_amender(answer: Answer, request: ShareRequest, *, by: Actor, now: datetime) -> None:

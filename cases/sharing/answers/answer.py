@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -67,8 +68,13 @@ MOVES: tuple[Move[AnswerStatus], ...] = (
     Move("save", UNSIGNED | FINISHED, None, "performer: reader; COO as dictation"),
     Move("sign_preliminary", UNSIGNED, AnswerStatus.PRELIMINARY, "performer: PAT who reads"),
     Move("sign", UNSIGNED, AnswerStatus.FINAL, "performer: PAT who reads"),
-    Move("sign_for_countersign", UNSIGNED, AnswerStatus.AWAITING_COUNTERSIGN, "performer: PAT or RES who reads"),
-    Move("countersign", frozenset({AnswerStatus.AWAITING_COUNTERSIGN}), AnswerStatus.FINAL, "performer: another PAT"),
+    Move(
+        "sign_for_countersign",
+        UNSIGNED | FINISHED,
+        AnswerStatus.AWAITING_COUNTERSIGN,
+        "performer: PAT or RES who reads, or who changes",
+    ),
+    Move("countersign", frozenset({AnswerStatus.AWAITING_COUNTERSIGN}), None, "performer: another PAT"),
     Move("send_back", frozenset({AnswerStatus.AWAITING_COUNTERSIGN}), None, "performer: another PAT"),
     Move("addendum", FINISHED, AnswerStatus.APPENDED, "performer: author or named PAT"),
     Move("amend", FINISHED, AnswerStatus.AMENDED, "performer: author or named PAT"),
@@ -80,7 +86,7 @@ MOVES: tuple[Move[AnswerStatus], ...] = (
         "performer: HEAD",
     ),
 )
-"""Every move of an answer; one sent back is again what it was before it was signed. Source: domain rules, 5.5."""
+"""Every move of an answer. Countersigned it is what was signed, sent back what it was. Source: domain rules, 5.5."""
 
 
 class Visibility(StrEnum):
@@ -88,6 +94,30 @@ class Visibility(StrEnum):
 
     PRIVATE = "PRIVATE"
     UNIT = "UNIT"
+
+
+class Stage(StrEnum):
+    """What a version is: a draft, or signed as something."""
+
+    DRAFT = "DRAFT"
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    ADDENDUM = "ADDENDUM"
+    AMENDED = "AMENDED"
+    CORRECTED = "CORRECTED"
+
+
+STANDS_AS: Mapping[Stage, AnswerStatus] = {
+    Stage.DRAFT: AnswerStatus.DRAFT,
+    Stage.PRELIMINARY: AnswerStatus.PRELIMINARY,
+    Stage.FINAL: AnswerStatus.FINAL,
+    Stage.ADDENDUM: AnswerStatus.APPENDED,
+    Stage.AMENDED: AnswerStatus.AMENDED,
+    Stage.CORRECTED: AnswerStatus.CORRECTED,
+}
+"""What an answer is, by the stage of the version that counts."""
+COUNTING = frozenset(stage for stage, status in STANDS_AS.items() if status in FINISHED)
+"""Versions that are the answer to a request, and no word in advance."""
 
 
 class Answer(Versioned, Base):
@@ -145,17 +175,6 @@ class Saving(StrEnum):
     AUTOSAVED = "AUTOSAVED"
     DICTATED = "DICTATED"
     SIGNED = "SIGNED"
-
-
-class Stage(StrEnum):
-    """What a version is: a draft, or signed as something."""
-
-    DRAFT = "DRAFT"
-    PRELIMINARY = "PRELIMINARY"
-    FINAL = "FINAL"
-    ADDENDUM = "ADDENDUM"
-    AMENDED = "AMENDED"
-    CORRECTED = "CORRECTED"
 
 
 class AnswerVersion(Base):

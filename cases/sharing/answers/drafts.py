@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
 from cases.access.audit import Event
-from cases.access.decisions import AccessDecision, admit
+from cases.access.decisions import admit
 from cases.access.errors import Conflict, NotPermitted
 from cases.access.gate import Intent
 from cases.access.permissions import Role
@@ -32,11 +32,10 @@ from cases.sharing.answers.answer import (
     Visibility,
 )
 from cases.sharing.answers.content import AnswerContent, to_json
-from cases.sharing.answers.reading import admit_to, describe_case, has_role, write_down
-from cases.sharing.answers.register import find_version, list_answers, lock_answer
+from cases.sharing.answers.reading import admit_at_work, describe_case, has_role, write_down
+from cases.sharing.answers.register import find_version, lock_answer
 from cases.sharing.moves import find_move, write_event
 from cases.sharing.requests import (
-    ANSWERED,
     RequestStatus,
     ShareRequest,
     Side,
@@ -107,8 +106,7 @@ def save_draft(
     # Whoever signed while this waited has moved the request too.
     session.refresh(request)
     _require_writer(request, answer, by=by, now=now)
-    find_move(MOVES, "save", answer.status)
-    decision = _admit_writer(session, request, answer, by=by, now=now)
+    decision = admit_at_work(session, answer, request, Intent.DRAFT, by=by, now=now)
     if request.status is RequestStatus.ASSIGNED:
         advance(session, request, "start", by=by, now=now)
     kept = to_json(content)
@@ -211,7 +209,7 @@ def _begin(
 ) -> Saved:
     if base:
         raise Conflict("There is no draft yet, so nothing can be saved on top of one. Save with base 0.")
-    decision = _admit_writer(session, request, None, by=by, now=now)
+    decision = admit(session, describe_case(session, request, by=by, now=now), Intent.DRAFT, by=by, now=now)
     if request.status is RequestStatus.ASSIGNED:
         advance(session, request, "start", by=by, now=now)
     answer = Answer(
@@ -248,31 +246,22 @@ def _begin(
 
 
 def _require_writer(request: ShareRequest, answer: Answer | None, *, by: Actor, now: datetime) -> bool:
-    """Whether what is written is another's dictation. Raises NotPermitted and Conflict."""
+    """Whether what is written is another's dictation. Raises NotPermitted, IllegalMove and Conflict."""
+    if answer is not None:
+        find_move(MOVES, "save", answer.status)
     if answer is not None and answer.status in FINISHED:
         if by.assignment_id in (answer.author_assignment_id, answer.amender_assignment_id):
             return False
         raise NotPermitted("A signed answer is changed by its author, or by whom the head of department named.")
     if request.reader_assignment_id is None:
         raise Conflict("Nobody has been given this request to read. Assign it first.")
-    if request.stage not in WRITTEN_IN and request.status not in ANSWERED:
+    if request.stage not in WRITTEN_IN:
         raise Conflict(f"In the state {request.status} nobody writes an answer. Accept, assign and start it first.")
     if by.assignment_id == request.reader_assignment_id:
         return False
     if has_role(by, Role.COO, request, now):
         return True
     raise NotPermitted("Somebody else reads this. A draft is its author's own until it is signed.")
-
-
-def _admit_writer(
-    session: Session, request: ShareRequest, answer: Answer | None, *, by: Actor, now: datetime
-) -> AccessDecision:
-    """Before it is signed the case itself is judged; after that the performer writes in its own record."""
-    if request.status in ANSWERED:
-        for written in (answer, *reversed(list_answers(session, request))):
-            if written is not None:
-                return admit_to(session, written, request, Intent.DRAFT, by=by, now=now)
-    return admit(session, describe_case(session, request, by=by, now=now), Intent.DRAFT, by=by, now=now)
 
 
 def _is_repeat(head: AnswerVersion, content: Mapping[str, Any], *, base: int, by: Actor) -> bool:

@@ -97,7 +97,8 @@ class Signing:
         rule = self.service.countersign_rule if self.service else CountersignRule.NONE
         if self.resident or rule is CountersignRule.ALWAYS:
             return True
-        return rule is CountersignRule.MALIGNANT and self.content.says_malignant is not False
+        said = (self.content, self.before or self.content)
+        return rule is CountersignRule.MALIGNANT and any(one.says_malignant is not False for one in said)
 
 
 Guard = Callable[[Signing], Iterator[Lack]]

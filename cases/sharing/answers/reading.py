@@ -28,7 +28,7 @@ from cases.sharing.answers.answer import (
     Visibility,
 )
 from cases.sharing.answers.register import find_version, list_answers
-from cases.sharing.requests import ReasonCode, RequestStatus, ShareRequest, Side, find_request, side_of
+from cases.sharing.requests import ANSWERED, ReasonCode, RequestStatus, ShareRequest, Side, find_request, side_of
 from cases.sharing.requests.parties import holds_role, is_party
 from cases.sharing.resources import describe_cases
 
@@ -100,6 +100,19 @@ def admit_to(
     else:
         resource = describe_answer(session, answer, request, by=by, now=now)
     return admit(session, resource, intent, by=by, now=now)
+
+
+def admit_at_work(
+    session: Session, answer: Answer, request: ShareRequest, intent: Intent, *, by: Actor, now: datetime
+) -> AccessDecision:
+    """Ask the gate for whoever signs: about the case while it is read, and once answered about their own document.
+
+    Raises:
+        Refused: the gate said no.
+    """
+    if request.status in ANSWERED:
+        return admit_to(session, answer, request, intent, by=by, now=now)
+    return admit(session, describe_case(session, request, by=by, now=now), intent, by=by, now=now)
 
 
 def is_for(answer: Answer, request: ShareRequest, *, by: Actor, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.gate import Intent
 from cases.access.uniqueness import insert_unique
 from cases.database import Base, Versioned
-from cases.sharing.answers.answer import FINISHED, Answer, AnswerVersion
+from cases.sharing.answers.answer import STANDING, Answer, AnswerVersion
 from cases.sharing.answers.content import DISCREPANCIES
 from cases.sharing.answers.reading import describe_case, write_down
 from cases.sharing.answers.register import find_answer, find_signed
@@ -165,7 +165,7 @@ def is_settled(session: Session, request_id: uuid.UUID) -> bool:
     What was decided about an earlier version counts for a later one that states the same.
     """
     stated = session.scalar(
-        select(Answer.agreement).where(Answer.request_id == request_id, Answer.status.in_(FINISHED))
+        select(Answer.agreement).where(Answer.request_id == request_id, Answer.status.in_(STANDING))
     )
     if stated not in DISCREPANCIES:
         return True

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from cases.access.errors import NotThere
 from cases.access.people import Assignment, Person
 from cases.sharing.answers.answer import (
-    FINISHED,
+    COUNTING,
     STANDING,
     Answer,
     AnswerReading,
@@ -73,7 +73,7 @@ def find_signed(session: Session, request: ShareRequest) -> AnswerVersion | None
     return session.scalar(
         select(AnswerVersion)
         .join(Answer, (Answer.id == AnswerVersion.answer_id) & (Answer.released == AnswerVersion.number))
-        .where(Answer.request_id == request.id, Answer.status.in_(FINISHED))
+        .where(Answer.request_id == request.id, Answer.status.in_(STANDING), AnswerVersion.stage.in_(COUNTING))
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cases.access import rights
@@ -14,7 +16,7 @@ from cases.database import platform
 from cases.records.lead_times import Point, stamp
 from cases.records.pathology_case import CaseStatus, PathologyCase
 from cases.sharing import referrers
-from cases.sharing.answers.answer import Answer, AnswerKind, AnswerVersion, Stage
+from cases.sharing.answers.answer import Answer, AnswerKind, AnswerReading, AnswerVersion, Stage
 from cases.sharing.answers.content import Agreement
 from cases.sharing.answers.oral_reports import OralReport
 from cases.sharing.outbox import enqueue_answer
@@ -96,3 +98,37 @@ def withdraw(session: Session, answer: Answer, version: AnswerVersion, request: 
     if answer.kind is AnswerKind.PRIMARY_REPORT:
         _set_status(session, request, {"status": CaseStatus.IN_DIAGNOSIS}, now=now)
     enqueue_answer(session, version)
+
+
+def tell_readers(
+    session: Session,
+    answer: Answer,
+    request: ShareRequest,
+    version: AnswerVersion,
+    *,
+    event: str = "ANSWER_AMENDED",
+) -> None:
+    """Tell everybody who has read the answer before, wherever they work, except who changed it."""
+    with platform(session):
+        readers = session.execute(
+            select(AnswerReading.care_provider_id, AnswerReading.assignment_id)
+            .join(AnswerVersion, AnswerVersion.id == AnswerReading.answer_version_id)
+            .where(
+                AnswerVersion.answer_id == answer.id,
+                AnswerReading.assignment_id != version.author_assignment_id,
+            )
+            .distinct()
+        ).all()
+    told: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    for provider_id, assignment_id in readers:
+        told[provider_id].append(assignment_id)
+    for provider_id, assignments in told.items():
+        notify(
+            session,
+            event,
+            subject_kind="answer",
+            subject_id=answer.id,
+            short_id=request.short_id,
+            provider_id=provider_id,
+            assignments=sorted(assignments),
+        )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.decisions import AccessDecision, admit
-from cases.access.errors import Conflict, NotPermitted
+from cases.access.errors import NotPermitted
 from cases.access.gate import Code, Decision, Intent, Refused
 from cases.access.notifications import notify
 from cases.access.permissions import Permission, Role
@@ -26,13 +26,13 @@ from cases.sharing.answers.answer import (
 from cases.sharing.answers.countersigning import ask_countersigner
 from cases.sharing.answers.guards import FINAL, PRELIMINARY, Signing, gather, require
 from cases.sharing.answers.moving import lock, move_answer, require_head
-from cases.sharing.answers.reading import admit_to, describe_case, has_role, write_down
+from cases.sharing.answers.reading import describe_case, has_role, write_down
 from cases.sharing.answers.register import find_version
 from cases.sharing.answers.releasing import release
 from cases.sharing.answers.signatures import write_signed
 from cases.sharing.intended_use import IntendedUse
 from cases.sharing.moves import find_move
-from cases.sharing.requests import ANSWERED, ShareRequest, advance
+from cases.sharing.requests import ShareRequest, advance
 from cases.sharing.requests.advancing import require_move
 
 
@@ -66,7 +66,7 @@ def sign_preliminary(
     require_move(request, "sign")
     if _require_signer(request, by=by, now=now):
         raise NotPermitted("A preliminary answer is signed by a pathologist. Ask the one who supervises you.")
-    decision = _admit_signer(session, request, answer, by=by, now=now)
+    decision = _admit_signer(session, request, by=by, now=now)
     draft = require_head(session, answer, number)
     signing = gather(session, answer, draft, request, mode=mode, by=by, now=now, dictation_checked=dictation_checked)
     require(signing, PRELIMINARY)
@@ -114,10 +114,9 @@ def sign(
     """
     request, answer = lock(session, answer_id, by=by)
     find_move(MOVES, "sign", answer.status)
-    again = request.status in ANSWERED
-    require_move(request, "amend" if again else "sign")
+    require_move(request, "sign")
     resident = _require_signer(request, by=by, now=now)
-    decision = _admit_signer(session, request, answer, by=by, now=now)
+    decision = _admit_signer(session, request, by=by, now=now)
     draft = require_head(session, answer, number)
     signing = gather(
         session,
@@ -132,8 +131,6 @@ def sign(
     )
     event = "sign_for_countersign" if signing.needs_countersign else "sign"
     require(signing, FINAL)
-    if again and signing.needs_countersign:
-        raise Conflict("This answer is to be countersigned, and the request is answered. Ask the owner for a new one.")
     version = write_signed(session, signing, Stage.FINAL, by=by, now=now)
     if signing.primary:
         stamp(session, request.case_id, Point.READY_TO_SIGN, now)
@@ -144,7 +141,7 @@ def sign(
     else:
         release(session, answer, version, request, now=now)
     write_down(session, Event.ANSWER_SIGNED, answer, request, by=by, number=version.number, decision=decision)
-    advance(session, request, "amend" if again else event, by=by, now=now)
+    advance(session, request, event, by=by, now=now)
     return version
 
 
@@ -176,17 +173,13 @@ def _require_signer(request: ShareRequest, *, by: Actor, now: datetime) -> bool:
     raise NotPermitted("Answers are signed by pathologists, and by residents for countersigning.")
 
 
-def _admit_signer(
-    session: Session, request: ShareRequest, answer: Answer, *, by: Actor, now: datetime
-) -> AccessDecision:
+def _admit_signer(session: Session, request: ShareRequest, *, by: Actor, now: datetime) -> AccessDecision:
     if by.may(Permission.SIGN_ANSWER, now):
         intent = Intent.SIGN
     else:
         # A resident may not sign what counts, but shows who they are all the same.
         intent = Intent.DRAFT
         require_proof(by, now=now)
-    if request.status in ANSWERED:
-        return admit_to(session, answer, request, intent, by=by, now=now)
     return admit(session, describe_case(session, request, by=by, now=now), intent, by=by, now=now)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from cases.access import audit
+from cases.access import audit, rights
 from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.errors import IllegalMove
@@ -44,6 +44,8 @@ EVENTS: Mapping[str, Event] = {
     "send_back": Event.REQUEST_SENT_BACK,
     "acknowledge": Event.REQUEST_ACKNOWLEDGED,
     "amend": Event.REQUEST_AMENDED,
+    "reopen": Event.REQUEST_REOPENED,
+    "take_back": Event.REQUEST_TAKEN_BACK,
     "close": Event.REQUEST_CLOSED,
 }
 """What the log calls each move."""
@@ -64,6 +66,12 @@ LATEST: Mapping[str, str] = {
     "close": "closed_at",
 }
 """The last time counts: another reader begins anew, and an amended answer is acknowledged once more."""
+
+BACK: Mapping[str, tuple[str, ...]] = {
+    "amend": ("acknowledged_at", "closed_at"),
+    "reopen": ("answered_at", "acknowledged_at", "closed_at"),
+}
+"""What has not happened after all: an amended answer is not acknowledged, one that was an error was none."""
 
 
 def find_allowed(request: ShareRequest) -> list[str]:
@@ -107,13 +115,15 @@ def advance(
         setattr(request, clock, now)
     if latest := LATEST.get(event):
         setattr(request, latest, now)
-    if event == "amend":
-        request.acknowledged_at = request.closed_at = None
+    for clock in BACK.get(event, ()):
+        setattr(request, clock, None)
     if after in STOPPED:
         request.ended_at, request.end_reason, request.end_text = now, reason, text
     with platform(session):
         case = session.get_one(PathologyCase, request.case_id)
     disclosures.follow(session, request, event, by=by, now=now)
+    if event == "reopen":  # what has been blocked or ended since the answer stands against it once more
+        rights.changed(session, patients=[case.patient_id])
     tasks.follow(session, request, event, now=now)
     signout.follow(session, request, case, event, now=now)
     notices.tell(session, request, event, EVENTS[event])

@@ -155,7 +155,7 @@ def find_disclosed(session: Session, request: ShareRequest) -> Sequence[Disclose
 
 def follow(session: Session, request: ShareRequest, event: str, *, by: Actor | None, now: datetime) -> None:
     """What may be looked at follows the request's state."""
-    if event == "amend":
+    if event in ("amend", "reopen"):
         _open_again(session, request, now=now)
         return
     state = ENDING.get(event)
@@ -181,7 +181,7 @@ def follow(session: Session, request: ShareRequest, event: str, *, by: Actor | N
 
 
 def _open_again(session: Session, request: ShareRequest, *, now: datetime) -> None:
-    """After an amendment the performer may look again, read only, for as long as after the first answer."""
+    """Once an answer is changed or was an error the performer may look again, where that was over."""
     if find_live(session, request) or request.service_description_id is None:
         return
     with platform(session):

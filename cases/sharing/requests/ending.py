@@ -15,7 +15,7 @@ from cases.sharing.answers import reconciliations
 from cases.sharing.requests import parties
 from cases.sharing.requests.advancing import advance
 from cases.sharing.requests.deciding import require_text
-from cases.sharing.requests.request import TAKEN, ShareRequest, Side, TaskRole
+from cases.sharing.requests.request import ANSWERED, TAKEN, ShareRequest, Side, TaskRole
 from cases.sharing.requests.tasks import find_holder
 from cases.sharing.service_descriptions import RequestType
 
@@ -50,11 +50,11 @@ def recall(session: Session, request: ShareRequest, *, text: str, by: Actor, now
     """Take a locked request back: it goes dark for the performer at once.
 
     A transferred case that was accepted is somebody else's to sign out: it is asked back, and the performer's head
-    confirms.
+    confirms. Once it is answered the owner's head takes it back: the answer stays, and what changes later is theirs.
 
     Raises:
         NotPermitted: it is for others.
-        IllegalMove: it was not offered, or there is an answer already.
+        IllegalMove: it was not offered, or there is an answer already and it is no transfer.
         Invalid: it is not said why.
         Conflict: it has been asked back already.
     """
@@ -64,6 +64,11 @@ def recall(session: Session, request: ShareRequest, *, text: str, by: Actor, now
         if request.recall_requested_at is not None:
             raise Conflict("The case has been asked back already; the performer's head confirms, or telephones.")
         advance(session, request, "ask_recall", by=by, now=now, text=why)
+    elif request.type is RequestType.WORKLOAD_TRANSFER and request.status in ANSWERED:
+        if not parties.holds_role(by, request.requester_department_id, Role.HEAD, now=now):
+            raise NotPermitted("An answered case is taken back by the head of the department that sent it. Ask them.")
+        advance(session, request, "take_back", by=by, now=now, reason="TAKEN_BACK", text=why)
+        work_orders.cancel_open(session, request, now=now)
     else:
         advance(session, request, "recall", by=by, now=now, reason="RECALLED", text=why)
         work_orders.cancel_open(session, request, now=now)

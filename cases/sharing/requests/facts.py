@@ -87,7 +87,9 @@ def find_shared(session: Session, ids: Collection[uuid.UUID], *, by: Actor, now:
 def _ask_shared() -> Select[Any]:
     # Built once: it is asked for every decision about another provider's case.
     tasks = select(func.array_agg(TaskAssignment.role)).where(
-        TaskAssignment.request_id == ShareRequest.id, TaskAssignment.assignment_id == bindparam("assignment_id")
+        TaskAssignment.request_id == ShareRequest.id,
+        TaskAssignment.assignment_id == bindparam("assignment_id"),
+        TaskAssignment.released_at.is_(None),
     )
     holds = select(func.array_agg(RequestHold.reason)).where(
         RequestHold.request_id == ShareRequest.id, RequestHold.resolved_at.is_(None)

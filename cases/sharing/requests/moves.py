@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cases.sharing.moves import Move
-from cases.sharing.requests.request import TAKEN, RequestStatus
+from cases.sharing.requests.request import ANSWERED, TAKEN, RequestStatus
 
 S = RequestStatus
 IN_HAND = frozenset({S.OFFERED, *TAKEN})
@@ -39,6 +39,8 @@ MOVES: tuple[Move[RequestStatus], ...] = (
     _move("send_back", {S.COUNTERSIGN}, S.IN_REVIEW, "performer's countersigner"),
     _move("acknowledge", {S.ANSWERED}, S.ACKNOWLEDGED, "owner PAT COO HEAD"),
     _move("close", {S.ACKNOWLEDGED}, S.CLOSED, "SYS, owner"),
-    _move("amend", {S.ANSWERED, S.ACKNOWLEDGED, S.CLOSED}, S.ANSWERED, "performer PAT"),
+    _move("amend", {*ANSWERED}, S.ANSWERED, "performer PAT"),
+    _move("reopen", {*ANSWERED}, S.IN_REVIEW, "performer HEAD, whose answer was an error"),
+    _move("take_back", {*ANSWERED}, S.RECALLED, "owner HEAD, of a transfer"),
 )
 """Every move there is. A held request can do what it could before, of what has HELD among its sources."""

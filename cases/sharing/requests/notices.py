@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
@@ -33,6 +34,8 @@ TOLD: Mapping[str, Side] = {
     "send_back": Side.PERFORMER,
     "acknowledge": Side.PERFORMER,
     "amend": Side.OWNER,
+    "reopen": Side.OWNER,
+    "take_back": Side.PERFORMER,
 }
 """Which side is told of a move by itself. Timers tell more where something is late."""
 
@@ -50,8 +53,19 @@ def tell(session: Session, request: ShareRequest, event: str, logged: Event) -> 
         _tell_performer(session, request, logged)
     elif event == "ask_recall":
         _tell_roles(session, request, logged, Side.PERFORMER, (Role.HEAD,))
-    elif event == "sign_for_countersign":
-        _tell_roles(session, request, logged, Side.PERFORMER, (Role.PAT,))
+
+
+def tell_countersigner(session: Session, request: ShareRequest, assignment_id: uuid.UUID | None) -> None:
+    """Tell whoever is to countersign an answer, or every pathologist of the department where nobody was named."""
+    if assignment_id is None:
+        _tell_roles(session, request, Event.REQUEST_COUNTERSIGN_ASKED, Side.PERFORMER, (Role.PAT,))
+    else:
+        _tell_one(session, request, Event.REQUEST_COUNTERSIGN_ASKED, assignment_id)
+
+
+def tell_author(session: Session, request: ShareRequest, assignment_id: uuid.UUID) -> None:
+    """Tell the author of an answer that whoever was to countersign it gave it back."""
+    _tell_one(session, request, Event.REQUEST_SENT_BACK, assignment_id)
 
 
 def tell_extended(session: Session, request: ShareRequest) -> None:
@@ -81,6 +95,10 @@ def _tell_performer(session: Session, request: ShareRequest, logged: Event) -> N
     if reader is None:
         _tell_roles(session, request, logged, Side.PERFORMER, QUEUE)
         return
+    _tell_one(session, request, logged, reader)
+
+
+def _tell_one(session: Session, request: ShareRequest, logged: Event, assignment_id: uuid.UUID) -> None:
     notify(
         session,
         logged,
@@ -88,7 +106,7 @@ def _tell_performer(session: Session, request: ShareRequest, logged: Event) -> N
         subject_id=request.id,
         short_id=request.short_id,
         provider_id=request.performer_provider_id,
-        assignments=(reader,),
+        assignments=(assignment_id,),
     )
 
 

@@ -22,6 +22,7 @@ NEEDS: Mapping[str, tuple[Side, Permission]] = {
     "resolve": (Side.OWNER, Permission.CREATE_REQUEST),
     "recall": (Side.OWNER, Permission.RECALL_REQUEST),
     "ask_recall": (Side.OWNER, Permission.RECALL_REQUEST),
+    "take_back": (Side.OWNER, Permission.RECALL_REQUEST),
     "acknowledge": (Side.OWNER, Permission.ACKNOWLEDGE_ANSWER),
     "close": (Side.OWNER, Permission.ACKNOWLEDGE_ANSWER),
     "accept": (Side.PERFORMER, Permission.ACCEPT_REQUEST),
@@ -85,6 +86,8 @@ def _fits(event: str, request: ShareRequest, *, by: Actor, head: bool, reads: bo
             return not asked_back
         case "ask_recall":
             return asked_back and request.recall_requested_at is None
+        case "take_back":
+            return head and request.type is RequestType.WORKLOAD_TRANSFER
         case "confirm_recall":
             return head and request.recall_requested_at is not None
         case "return":

@@ -15,7 +15,7 @@ from cases.records.pathology_case import PathologyCase
 from cases.sharing.requests.request import ShareRequest
 from cases.sharing.service_descriptions import RequestType
 
-HANDING_BACK = frozenset({"recall", "confirm_recall", "return"})
+HANDING_BACK = frozenset({"recall", "confirm_recall", "take_back", "return"})
 
 
 def follow(session: Session, request: ShareRequest, case: PathologyCase, event: str, *, now: datetime) -> None:

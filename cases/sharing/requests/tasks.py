@@ -13,7 +13,7 @@ from cases.access import rights
 from cases.access.actors import Actor
 from cases.sharing.requests.request import ShareRequest, TaskAssignment, TaskRole
 
-RELEASING = frozenset({"recall", "confirm_recall", "return", "expire", "decline"})
+RELEASING = frozenset({"recall", "confirm_recall", "take_back", "return", "expire", "decline"})
 """Moves with which nobody has anything to do with it any more."""
 
 

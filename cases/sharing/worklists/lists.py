@@ -24,6 +24,7 @@ from cases.records.completeness import VIEWABLE
 from cases.records.pathology_case import OPEN, CaseMember, PathologyCase
 from cases.records.slide_images import SlideImage, SlideStatus
 from cases.records.specimens import GlassSlide
+from cases.sharing.answers.answer import Answer, AnswerStatus
 from cases.sharing.requests import TAKEN, UNANSWERED, RequestStatus, ShareRequest, TaskAssignment, TaskRole
 from cases.sharing.work_orders.order import OPEN as TO_DO
 from cases.sharing.work_orders.order import DoneBy, WorkOrder
@@ -88,7 +89,8 @@ def holds_requests(which: RequestList, *, by: Actor, now: datetime) -> ColumnEle
     """Which requests stand in a list, of those that the actor's care provider is a party of."""
     match which:
         case RequestList.READING:
-            return and_(_in_hands_of(by), is_at(*TAKEN))
+            waiting = select(Answer.request_id).where(Answer.status == AnswerStatus.AWAITING_COUNTERSIGN)
+            return and_(_in_hands_of(by), or_(is_at(*TAKEN), ShareRequest.id.in_(waiting)))
         case RequestList.INBOX:
             return and_(_comes_to(by, now), is_at(RequestStatus.OFFERED, RequestStatus.ACCEPTED))
         case RequestList.SENT:
