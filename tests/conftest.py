@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,12 @@ from viewer.embedded import EmbeddedPostgreSQL, addresses
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C even where a shell started the tests in the background: children inherit what is ignored."""
+    """Hear Ctrl-C even where a shell started the tests in the background: children inherit what is ignored.
+
+    And have what commands say on one line, however narrow the terminal is, or where there is none.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["COLUMNS"] = "200"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

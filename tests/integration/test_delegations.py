@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from clinic import DAY, NOW, SINCE, Clinic, make_clinic
-from people import make_assignment, make_person, make_provider, make_unit
+from people import act, make_assignment, make_department, make_grant, make_person, make_provider, make_unit
 from sqlalchemy.orm import Session
 
 from cases.access.errors import IllegalMove, Invalid, NotPermitted, NotThere
-from cases.access.grants import delegate, delegated, end_delegation, find_delegation, list_delegations
+from cases.access.grants import delegate, delegated, end_delegation, end_grant, find_delegation, list_delegations
 from cases.access.organisations import CareUnit
 from cases.access.people import Assignment, Person
 from cases.access.permissions import Permission, Role
@@ -76,3 +76,43 @@ def test_a_delegation_goes_to_a_coordinator_of_the_own_unit_who_is_somebody_else
             delegate(app_session, to, Permission.ACCEPT_REQUEST, **usual)
     with pytest.raises(Invalid, match="A delegation ends after it begins"):
         delegate(app_session, coordinate(app_session, clinic), Permission.ACCEPT_REQUEST, **(usual | {"valid_to": NOW}))
+
+
+def test_a_delegation_reaches_as_far_as_both_roles_and_no_longer(app_session: Session, clinic: Clinic) -> None:
+    here, there = (make_department(app_session, clinic.unit) for _ in range(2))
+    head = make_assignment(app_session, make_person(app_session), clinic.unit, since=SINCE)
+    heads = make_grant(app_session, head, Role.HEAD, department=here)
+    to = coordinate(app_session, clinic)
+    giver = act(app_session, head, now=NOW)
+    delegate(
+        app_session,
+        to,
+        Permission.ACCEPT_REQUEST,
+        valid_to=NOW + 7 * DAY,
+        document_ref="Delegering 4",
+        now=NOW,
+        by=giver,
+    )
+    may = {Permission.ACCEPT_REQUEST}
+    assert delegated(app_session, to.id, now=NOW) == may
+    assert delegated(app_session, to.id, department_id=here.id, now=NOW) == may
+    assert delegated(app_session, to.id, department_id=there.id, now=NOW) == set()
+    end_grant(app_session, heads, now=NOW + DAY, by=clinic.administrator)
+    assert delegated(app_session, to.id, department_id=here.id, now=NOW + DAY) == set()
+
+
+def test_a_delegation_ends_with_the_coordinators_role(app_session: Session, clinic: Clinic) -> None:
+    to = make_assignment(app_session, make_person(app_session), clinic.unit, since=SINCE)
+    coordinates = make_grant(app_session, to, Role.COO)
+    delegate(
+        app_session,
+        to,
+        Permission.SUBMIT_TRANSFER,
+        valid_to=NOW + 7 * DAY,
+        document_ref="Delegering 5",
+        now=NOW,
+        by=clinic.head,
+    )
+    assert delegated(app_session, to.id, now=NOW) == {Permission.SUBMIT_TRANSFER}
+    end_grant(app_session, coordinates, now=NOW, by=clinic.administrator)
+    assert delegated(app_session, to.id, now=NOW) == set()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, and_, or_, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from cases.access import audit, rights
 from cases.access.actors import Actor
 from cases.access.audit import Event, Subject
 from cases.access.errors import IllegalMove, Invalid, NotPermitted, NotThere
-from cases.access.grants.role_grant import roles_of
+from cases.access.grants.role_grant import RoleGrant, roles_of
 from cases.access.organisations import CareUnit
 from cases.access.people import Assignment
 from cases.access.permissions import DELEGABLE, Permission, Role
@@ -117,12 +117,38 @@ def end_delegation(session: Session, delegation: Delegation, *, now: datetime, b
     session.flush()
 
 
-def delegated(session: Session, assignment_id: uuid.UUID, *, now: datetime) -> frozenset[Permission]:
-    """What an assignment may now because a head has delegated it."""
+def delegated(
+    session: Session, assignment_id: uuid.UUID, *, department_id: uuid.UUID | None = None, now: datetime
+) -> frozenset[Permission]:
+    """What an assignment may now because a head has delegated it.
+
+    A delegation reaches as far as the giver's role as head and the taker's as coordinator both do, and as long.
+
+    Args:
+        session: of this transaction.
+        assignment_id: the coordinator's.
+        department_id: for which department; None for any.
+        now: the moment.
+    """
+    given, taken, giver = aliased(RoleGrant), aliased(RoleGrant), aliased(Assignment)
+    scopes = given.department_id, taken.department_id
+    wanted = [or_(scope.is_(None), scope == department_id) for scope in scopes] if department_id else []
     return frozenset(
         session.scalars(
-            select(Delegation.permission).where(
-                Delegation.to_assignment_id == assignment_id, Delegation.valid_from <= now, Delegation.valid_to > now
+            select(Delegation.permission)
+            .join(giver, giver.id == Delegation.from_assignment_id)
+            .join(given, and_(given.assignment_id == giver.id, given.role == Role.HEAD))
+            .join(taken, and_(taken.assignment_id == Delegation.to_assignment_id, taken.role == Role.COO))
+            .where(
+                Delegation.to_assignment_id == assignment_id,
+                given.approved_at.is_not(None),
+                taken.approved_at.is_not(None),
+                *(
+                    and_(one.valid_from <= now, or_(one.valid_to.is_(None), one.valid_to > now))
+                    for one in (Delegation, giver, given, taken)
+                ),
+                or_(*(scope.is_(None) for scope in scopes), scopes[0] == scopes[1]),
+                *wanted,
             )
         )
     )

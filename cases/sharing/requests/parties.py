@@ -61,7 +61,7 @@ def may_for(session: Session, department_id: uuid.UUID, permission: Permission, 
     """Whether somebody may do something for a department, in a role there or by delegation."""
     if holds_role(by, department_id, *PERMITS[permission], now=now):
         return True
-    return permission in delegated(session, by.assignment_id, now=now)
+    return permission in delegated(session, by.assignment_id, department_id=department_id, now=now)
 
 
 def holds_role(by: Actor, department_id: uuid.UUID, *roles: Role, now: datetime) -> bool:

@@ -53,7 +53,11 @@ def find_moves(session: Session, request: ShareRequest, *, by: Actor, now: datet
     if by.unit_id != (request.unit_id if owner else request.performer_unit_id):
         return []
     department_id = request.requester_department_id if owner else request.performer_department_id
-    handed = delegated(session, by.assignment_id, now=now) if by.may(Permission.CREATE_REQUEST, now) else frozenset()
+    handed = (
+        delegated(session, by.assignment_id, department_id=department_id, now=now)
+        if by.may(Permission.CREATE_REQUEST, now)
+        else frozenset()
+    )
 
     def may(permission: Permission) -> bool:
         held = parties.holds_role(by, department_id, *PERMITS[permission], now=now)
