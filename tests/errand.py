@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from contracts import make_agreement, make_service
 from sqlalchemy import select
@@ -188,8 +189,7 @@ class Errand:
 
     def tick(self, now: datetime) -> int:
         """Let the timers run at a moment, as a worker does. How many moves were made."""
-        with transaction(self.world.worker) as session:
-            return timers.run(session, now=now)
+        return timers.run(partial(transaction, self.world.worker, now=now), now=now)
 
     def row(self) -> ShareRequest:
         """The request as it stands."""

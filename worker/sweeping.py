@@ -32,6 +32,8 @@ EVERY = 5.0
 """Seconds between sweeps."""
 TIDYING = 3600.0
 """Seconds between looks for attached files without a row."""
+PATROL = 3600.0
+"""Seconds between looks at all requests under way."""
 
 _STEPS = {
     VERIFICATION: (SlideStatus.RECEIVED, SlideStatus.VERIFYING),
@@ -68,7 +70,7 @@ class Sweeper:
         self._anchors = anchors or storage.data / "anchors"
         self._anchored: date | None = None
         self._forgotten: date | None = None
-        self._clamd, self._tidied = clamd, -TIDYING
+        self._clamd, self._tidied, self._patrolled = clamd, -TIDYING, -PATROL
         self._looked_at: dict[Path, int] = {}
         self._swept = storage.data / "run" / "swept"
         """Touched after every sweep, for health checks."""
@@ -89,11 +91,15 @@ class Sweeper:
 
     def run_timers(self, now: datetime) -> int:
         """Let happen what happens by itself when time has passed. How many moves were made."""
-        with transaction(self._make) as session:
-            if self._forgotten != now.date():
+        if self._forgotten != now.date():
+            with transaction(self._make, now=now) as session:
                 forget_keys(session, now=now)
-                self._forgotten = now.date()
-            return timers.run(session, now=now)
+            self._forgotten = now.date()
+        thorough = time.monotonic() - self._patrolled >= PATROL
+        moved = timers.run(lambda: transaction(self._make, now=now), now=now, thorough=thorough)
+        if thorough:
+            self._patrolled = time.monotonic()
+        return moved
 
     def look_after_attachments(self, now: datetime) -> None:
         """Ask the virus scanner about files that wait for it; once an hour remove files that no row knows."""

@@ -50,7 +50,7 @@ def move_case(
     session.scalar(
         select(PathologyCase)
         .where(PathologyCase.id == case.id)
-        .with_for_update()
+        .with_for_update(key_share=True)  # what is registered in the case meanwhile need not wait
         .execution_options(populate_existing=True)
     )
     if to not in MOVES[case.status]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 
@@ -124,7 +124,7 @@ def write_message(
     if request.status is RequestStatus.DRAFT:
         raise Conflict("This request has not been sent, so nobody else reads it. Write your question into it.")
     side = side_of(request, by)
-    _check_kind(session, request, kind, blocking=blocking, reply_to_id=reply_to_id, side=side)
+    _check_kind(session, request, kind, blocking=blocking, reply_to_id=reply_to_id, side=side, by=by)
     if annotation_id is not None:
         _check_annotation(session, request, annotation_id)
     message = Message(
@@ -150,6 +150,15 @@ def write_message(
     )
     _tell(session, request, side)
     return message
+
+
+def find_beginning(request: ShareRequest, *, by: Actor) -> datetime:
+    """Since when what was said and done about a request is for somebody: for the performer since it was offered.
+
+    What the owner's people said to each other before they asked anybody stays theirs. Source: domain rules, 5.1.
+    """
+    begun = request.offered_at if side_of(request, by) is Side.PERFORMER else None
+    return begun or datetime.min.replace(tzinfo=UTC)
 
 
 def require_talker(request: ShareRequest, *, by: Actor, now: datetime) -> None:
@@ -178,6 +187,7 @@ def mark_read(session: Session, request: ShareRequest, up_to: uuid.UUID, *, by: 
         .where(
             Message.request_id == request.id,
             Message.id <= up_to,
+            Message.sent_at >= find_beginning(request, by=by),
             Message.author_id != by.assignment_id,
             MessageReading.id.is_(None),
         )
@@ -224,12 +234,18 @@ def _check_kind(
     blocking: bool,
     reply_to_id: uuid.UUID | None,
     side: Side,
+    by: Actor,
 ) -> None:
     if (kind is MessageKind.REPLY) != (reply_to_id is not None):
         raise Invalid("A reply names the question that it answers, and nothing else does.", field="reply_to_id")
     if reply_to_id is not None:
         question = session.get(Message, reply_to_id)
-        if question is None or question.request_id != request.id or question.kind is not MessageKind.QUESTION:
+        if (
+            question is None
+            or question.request_id != request.id
+            or question.kind is not MessageKind.QUESTION
+            or question.sent_at < find_beginning(request, by=by)
+        ):
             raise Invalid("There is no such question about this request.", field="reply_to_id")
     if not blocking:
         return

@@ -1,4 +1,4 @@
-"""Who somebody is to the annotations of a case: the circles that requests and their tie to the patient put them in."""
+"""Who somebody is to what two laboratories tell each other: the circles that requests and the patient put them in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sqlalchemy import Uuid, column, exists, or_, select, table
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor
+from cases.access.errors import NotThere
 from cases.access.gate import CareLink
 from cases.records.annotations import Onlooker
-from cases.sharing.requests.parties import is_party
+from cases.sharing.requests.parties import LABORATORY, is_party
 from cases.sharing.requests.request import ShareRequest
 
 _ANSWERS = table("answer", column("request_id", Uuid))
@@ -57,3 +58,13 @@ def find_onlooker(
             if blind and request.care_provider_id != by.provider_id
         ),
     )
+
+
+def require_party(request: ShareRequest, *, by: Actor, now: datetime) -> None:
+    """Let only the two laboratories see what is between them, whoever its answer has been handed on to.
+
+    Raises:
+        NotThere: somebody else, such as a clinician who is named in it.
+    """
+    if by.roles(now).isdisjoint(LABORATORY) or not is_party(request, by=by, now=now):
+        raise NotThere("There is no such request.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.decisions import admit, subject_of
 from cases.access.errors import NotPermitted
-from cases.access.gate import Intent
+from cases.access.gate import Intent, Resource
 from cases.records.completeness import Completeness, find_completeness
 from cases.records.pathology_case import PathologyCase, find_case
 from cases.records.referrals import Referral, find_referral
@@ -36,15 +36,25 @@ class OpenedCase:
     completeness: Completeness
 
 
+def contents_of(resource: Resource) -> Resource:
+    """The facts for what a resource holds: who may only preview it learns what it is, and opens nothing in it.
+
+    The gate lets a preview be read, and no image be looked at; reading a document is like looking at an image.
+    Source: domain rules, section 4, step 2c.
+    """
+    held = tuple(replace(made, window=None) if made.preview else made for made in resource.disclosures)
+    return replace(resource, disclosures=held)
+
+
 def open_case(session: Session, case_id: uuid.UUID, *, by: Actor, now: datetime) -> PathologyCase:
-    """One case, to be read.
+    """One case, to be read with everything that belongs to it.
 
     Raises:
         NotThere: there is none that this provider may know of.
-        Refused: the gate said no.
+        Refused: the gate said no; to a performer's coordinators and heads until the request is accepted.
     """
     case = find_case(session, case_id)
-    resource = describe_cases(session, [case], by=by, now=now)[case.id]
+    resource = contents_of(describe_cases(session, [case], by=by, now=now)[case.id])
     decision = admit(session, resource, Intent.READ, by=by, now=now)
     audit.record(
         session,

@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from cases.access.actors import Actor
 from cases.access.people import Assignment, Person
-from cases.sharing.messages import Message
+from cases.sharing.messages import Message, find_beginning
 from cases.sharing.moves import StateEvent
 from cases.sharing.requests.request import ShareRequest
 
@@ -30,14 +31,18 @@ class Author:
 
 
 def read_stream(
-    session: Session, request: ShareRequest, *, limit: int, after: uuid.UUID | None = None
+    session: Session, request: ShareRequest, *, by: Actor, limit: int, after: uuid.UUID | None = None
 ) -> list[Message | StateEvent]:
     """Messages and moves of a request, the newest first, from after a certain one on.
 
-    The gate has let the reader into its case. Both have keys that sort by time, so they are one stream.
+    The gate has let the reader into its case. Both have keys that sort by time, so they are one stream; the
+    performer's begins with the offer.
     """
-    messages = select(Message).where(Message.request_id == request.id)
+    begun = find_beginning(request, by=by)
+    messages = select(Message).where(Message.request_id == request.id, Message.sent_at >= begun)
     events = select(StateEvent).where(StateEvent.request_id == request.id)
+    # What led to the offer may have happened in the same moment.
+    events = events.where(or_(StateEvent.at > begun, StateEvent.event == "offer"))
     if after is not None:
         messages, events = messages.where(Message.id < after), events.where(StateEvent.id < after)
     found: list[Message | StateEvent] = [

@@ -1,19 +1,20 @@
 """What happens by itself when time has passed: offering, reminding, expiring, giving back, closing, going dark.
 
-Each move is made in a savepoint of its own, so that one that fails stops no other. `now` is given, never looked up.
+Everything that is due is walked through in one run, a page at a time, and each move is a transaction of its own: what
+refuses to move or fails stands in nobody's way, and nothing stays locked while the others are seen to. `now` is given,
+never looked up.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -30,18 +31,18 @@ from cases.sharing.answers.content import Agreement, DiscrepancyCategory
 from cases.sharing.escalations import Limit, Stage, find_stages, find_step, list_answer_limits, list_offer_limits
 from cases.sharing.requests import disclosures, ending, holds
 from cases.sharing.requests.disclosure import LIVE, Disclosure, DisclosureState
-from cases.sharing.requests.request import TAKEN, RequestStatus, ShareRequest
+from cases.sharing.requests.request import TAKEN, UNANSWERED, RequestStatus, ShareRequest
 from cases.sharing.service_descriptions import ServiceDescription
 from cases.sharing.viewings import Viewing
 
 GIVEN_BACK_AFTER = timedelta(hours=4)
 """A transferred case that was asked back goes back by itself, if nobody has opened a slide. Source: 5.1."""
-AT_ONCE = 200
-"""Moves of a kind in one run at the most; the others follow in the next."""
-_NOTED = ("log entries", "refused decisions", "changed")
-"""What a session keeps in mind until its end, by its names there."""
+PAGE = 200
+"""Requests that are read at once."""
 
 log = structlog.get_logger()
+Begin = Callable[[], AbstractContextManager[Session]]
+"""Begins a transaction that acts for nobody, and commits it at its end: `cases.transaction`, of some process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +50,86 @@ class Timer:
     """One thing that happens by itself.
 
     Attributes:
-        find: requests that it may concern, the most urgent first; without locks.
-        act: does it to one that is locked, if it is so still. Whether anything happened.
+        concerns: which requests it may concern, as far as a query tells.
+        pick: those whose time has come; asked of a page without locks, and of each once more when it is locked.
+        act: does it to one that is locked. Whether anything happened.
     """
 
-    find: Callable[[Session, datetime], Sequence[uuid.UUID]]
+    concerns: Callable[[datetime], ColumnElement[bool]]
+    pick: Callable[[Session, Sequence[ShareRequest], datetime], Sequence[ShareRequest]]
     act: Callable[[Session, ShareRequest, datetime], bool]
 
 
-def run(session: Session, *, now: datetime) -> int:
+def run(begin: Begin, *, now: datetime, thorough: bool = False) -> int:
     """Do everything whose time has come. What somebody else works on at this moment is left for the next run.
 
     Args:
-        session: of this transaction, acting for nobody.
+        begin: a transaction for each page and for each move; the moment it counts by is the same.
         now: the moment that counts.
+        thorough: look again at everything that is under way, not only at what is known to wait for a moment.
 
     Returns:
         How many moves were made.
     """
-    moved = 0
-    for name, timer in TIMERS.items():
-        with platform(session):
-            due = timer.find(session, now)[:AT_ONCE]
-        moved += sum(_try(session, name, timer, request_id, now=now) for request_id in due)
-    return moved
+    timers = TIMERS | ({"settle": THOROUGH} if thorough else {})
+    return sum(
+        _try(begin, name, timer, request_id, now=now)
+        for name, timer in timers.items()
+        for request_id in _walk(begin, name, timer, now=now)
+    )
 
 
-def _try(session: Session, name: str, timer: Timer, request_id: uuid.UUID, *, now: datetime) -> bool:
+def _walk(begin: Begin, name: str, timer: Timer, *, now: datetime) -> Iterator[uuid.UUID]:
+    """Requests whose time has come, in the order of their ids, whatever becomes of those before."""
+    after = uuid.UUID(int=0)
+    while True:
+        ids: list[uuid.UUID] = []
+        try:
+            with begin() as session, platform(session):
+                page = session.scalars(
+                    select(ShareRequest)
+                    .where(timer.concerns(now), ShareRequest.id > after)
+                    .order_by(ShareRequest.id)
+                    .limit(PAGE)
+                ).all()
+                ids = [one.id for one in page]
+                due = [one.id for one in timer.pick(session, page, now)]
+        except Exception as error:
+            if _is_cut_off(error):
+                raise
+            log.exception("a timer could not tell what is due on a page; each is tried", timer=name)
+            due = ids
+        yield from due
+        if len(ids) < PAGE:
+            return
+        after = ids[-1]
+
+
+def _try(begin: Begin, name: str, timer: Timer, request_id: uuid.UUID, *, now: datetime) -> bool:
     try:
-        with _apart(session), platform(session):
+        with begin() as session, platform(session):
             request = session.scalar(
                 select(ShareRequest)
-                .where(ShareRequest.id == request_id)
+                .where(ShareRequest.id == request_id, timer.concerns(now))
                 .with_for_update(skip_locked=True)
-                .execution_options(populate_existing=True)
             )
-            return request is not None and timer.act(session, request, now)
+            if request is None or not timer.pick(session, [request], now):
+                return False
+            return timer.act(session, request, now)
     except Rejected:
         return False  # something stands against it still, and says so to whoever looks
     except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
+        if _is_cut_off(error):
             raise
         log.exception("a timer failed; the others go on", timer=name, request=str(request_id))
         return False
 
 
-@contextmanager
-def _apart(session: Session) -> Iterator[None]:
-    """A savepoint. What a block noted for the end of the transaction is forgotten with it where it fails."""
-    before = {key: deepcopy(session.info[key]) for key in _NOTED if key in session.info}
-    try:
-        with session.begin_nested():
-            yield
-    except BaseException:
-        for key in _NOTED:
-            session.info.pop(key, None)
-        session.info |= before
-        raise
+def _is_cut_off(error: Exception) -> bool:
+    """Whether the database is not there, so that nothing else can be done either. What it refuses has a code."""
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
+    )
 
 
 def _settle(session: Session, request: ShareRequest, now: datetime) -> bool:
@@ -115,13 +139,10 @@ def _settle(session: Session, request: ShareRequest, now: datetime) -> bool:
     return request.status is not before
 
 
-def _find_offers(session: Session, now: datetime) -> Sequence[uuid.UUID]:
-    offers = session.scalars(
-        select(ShareRequest).where(ShareRequest.status == RequestStatus.OFFERED).order_by(ShareRequest.offered_at)
-    ).all()
+def _pick_offers(session: Session, offers: Sequence[ShareRequest], now: datetime) -> Sequence[ShareRequest]:
     stages = find_stages(session, [one.id for one in offers])
     return [
-        one.id
+        one
         for one in offers
         if (stage := stages.get(one.id))
         and (find_step(_limit_offer(session, one, stage), stage.level, now) or _has_new_limit(session, one, stage))
@@ -129,9 +150,7 @@ def _find_offers(session: Session, now: datetime) -> Sequence[uuid.UUID]:
 
 
 def _escalate_offer(session: Session, request: ShareRequest, now: datetime) -> bool:
-    stage = find_stages(session, [request.id]).get(request.id)
-    if request.status is not RequestStatus.OFFERED or stage is None:
-        return False
+    stage = find_stages(session, [request.id])[request.id]
     limits = _limit_offer(session, request, stage)
     request.accept_by = limits[1].at
     step = find_step(limits, stage.level, now)
@@ -152,20 +171,16 @@ def _has_new_limit(session: Session, request: ShareRequest, stage: Stage) -> boo
     return request.accept_by != _limit_offer(session, request, stage)[1].at
 
 
-def _find_recalls(session: Session, now: datetime) -> Sequence[uuid.UUID]:
-    return session.scalars(
-        select(ShareRequest.id)
-        .where(
-            ShareRequest.recall_requested_at <= now - GIVEN_BACK_AFTER,
-            ShareRequest.first_opened_at.is_(None),
-            ShareRequest.status.in_((*TAKEN, RequestStatus.HELD)),
-        )
-        .order_by(ShareRequest.recall_requested_at)
-    ).all()
+def _was_asked_back(now: datetime) -> ColumnElement[bool]:
+    return (
+        (ShareRequest.recall_requested_at <= now - GIVEN_BACK_AFTER)
+        & ShareRequest.first_opened_at.is_(None)
+        & ShareRequest.status.in_((*TAKEN, RequestStatus.HELD))
+    )
 
 
 def _give_back(session: Session, request: ShareRequest, now: datetime) -> bool:
-    if request.first_opened_at is not None or _has_been_looked_at(session, request):
+    if _has_been_looked_at(session, request):
         return False
     ending.confirm_recall(session, request, by=None, now=now)
     return True
@@ -182,23 +197,18 @@ def _has_been_looked_at(session: Session, request: ShareRequest) -> bool:
     return session.scalar(looked.limit(1)) is not None
 
 
-def _find_answers(session: Session, now: datetime) -> Sequence[uuid.UUID]:
-    answered = session.scalars(
-        select(ShareRequest).where(ShareRequest.status == RequestStatus.ANSWERED).order_by(ShareRequest.answered_at)
-    ).all()
+def _pick_answers(session: Session, answered: Sequence[ShareRequest], now: datetime) -> Sequence[ShareRequest]:
     ids = [one.id for one in answered]
     stages, grave = find_stages(session, ids), _find_grave(session, ids)
     return [
-        one.id
+        one
         for one in answered
         if (stage := stages.get(one.id)) and _find_answer_step(one, stage, one.id in grave, now) is not None
     ]
 
 
 def _escalate_answer(session: Session, request: ShareRequest, now: datetime) -> bool:
-    stage = find_stages(session, [request.id]).get(request.id)
-    if request.status is not RequestStatus.ANSWERED or stage is None:
-        return False
+    stage = find_stages(session, [request.id])[request.id]
     step = _find_answer_step(request, stage, bool(_find_grave(session, [request.id])), now)
     if step is not None:
         escalations.escalate_answer(session, request, step, now=now)
@@ -225,20 +235,22 @@ def _find_grave(session: Session, request_ids: Collection[uuid.UUID]) -> frozens
     )
 
 
-def _find_read(session: Session, now: datetime) -> Sequence[uuid.UUID]:
+def _pick_read(session: Session, read: Sequence[ShareRequest], now: datetime) -> Sequence[ShareRequest]:
+    stages = find_stages(session, [one.id for one in read])
     rows = session.execute(
-        select(ShareRequest.id, ServiceDescription.post_answer_view_days)
-        .join(ServiceDescription, ServiceDescription.id == ShareRequest.service_description_id)
-        .where(ShareRequest.status == RequestStatus.ACKNOWLEDGED)
-        .order_by(ShareRequest.answered_at)
-    ).all()
-    stages = find_stages(session, [request_id for request_id, _ in rows])
-    over = [
-        request_id
-        for request_id, days in rows
-        if request_id in stages and stages[request_id].since + timedelta(days=days) <= now
+        select(ServiceDescription.id, ServiceDescription.post_answer_view_days).where(
+            ServiceDescription.id.in_({one.service_description_id for one in read})
+        )
+    )
+    days = dict(rows.all())
+    return [
+        one
+        for one in read
+        if (stage := stages.get(one.id))
+        and one.service_description_id
+        and stage.since + timedelta(days=days[one.service_description_id]) <= now
+        and _can_be_closed(session, one.id)
     ]
-    return [one for one in over if _can_be_closed(session, one)]
 
 
 def _can_be_closed(session: Session, request_id: uuid.UUID) -> bool:
@@ -250,12 +262,10 @@ def _close(session: Session, request: ShareRequest, now: datetime) -> bool:
     return True
 
 
-def _find_lapsed(session: Session, now: datetime) -> Sequence[uuid.UUID]:
-    return session.scalars(
-        select(Disclosure.request_id)
-        .where(Disclosure.state.in_(LIVE), Disclosure.valid_to <= now)
-        .order_by(Disclosure.valid_to)
-    ).all()
+def _has_lapsed(now: datetime) -> ColumnElement[bool]:
+    return ShareRequest.id.in_(
+        select(Disclosure.request_id).where(Disclosure.state.in_(LIVE), Disclosure.valid_to <= now)
+    )
 
 
 def _end_disclosure(session: Session, request: ShareRequest, now: datetime) -> bool:
@@ -293,12 +303,22 @@ def _end_disclosure(session: Session, request: ShareRequest, now: datetime) -> b
     return True
 
 
+def _all(session: Session, page: Sequence[ShareRequest], now: datetime) -> Sequence[ShareRequest]:
+    return page
+
+
+def _in(status: RequestStatus) -> Callable[[datetime], ColumnElement[bool]]:
+    return lambda now: ShareRequest.status == status
+
+
 TIMERS = {
-    "settle": Timer(lambda session, now: holds.find_due(session, now=now), _settle),
-    "offers": Timer(_find_offers, _escalate_offer),
-    "recalls": Timer(_find_recalls, _give_back),
-    "answers": Timer(_find_answers, _escalate_answer),
-    "closing": Timer(_find_read, _close),
-    "disclosures": Timer(_find_lapsed, _end_disclosure),
+    "settle": Timer(holds.may_be_due, _all, _settle),
+    "offers": Timer(_in(RequestStatus.OFFERED), _pick_offers, _escalate_offer),
+    "recalls": Timer(_was_asked_back, _all, _give_back),
+    "answers": Timer(_in(RequestStatus.ANSWERED), _pick_answers, _escalate_answer),
+    "closing": Timer(_in(RequestStatus.ACKNOWLEDGED), _pick_read, _close),
+    "disclosures": Timer(_has_lapsed, _all, _end_disclosure),
 }
 """All of them, in the order in which they are looked at."""
+THOROUGH = Timer(lambda now: ShareRequest.status.in_(UNANSWERED), _all, _settle)
+"""In place of "settle": for what ends without a word, such as a consent, and what a change could not look at again."""

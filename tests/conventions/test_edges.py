@@ -29,8 +29,8 @@ EDGES = {
     "viewer/doctor.py",
     "viewer/incoming.py",  # a file comes in with no transaction open
     "viewer/ingest.py",
-    "viewer/simulation/filling.py",  # the pilot, and looking at everything at the end
     "viewer/simulation/playing.py",  # timers, as the scheduler runs them
+    "viewer/simulation/filling.py",  # the pilot, and looking at everything at the end
     "viewer/simulation/stage.py",  # each of the pilot's people in a transaction of their own
     "viewer/live_viewings.py",
     "worker/delivery.py",
@@ -54,11 +54,10 @@ ACROSS_PROVIDERS = {
     "cases/access/sessions/acting.py",  # who is asking, before it is clear for whom
     "cases/records/annotations/drawing.py",  # locking what a signed answer cites, whoever drew it
     "cases/records/lead_times.py",  # what a performer's work means for the owner's lead times
-    "cases/sharing/answers/amending.py",  # who has read an answer before it is changed, wherever they work
     "cases/sharing/answers/guards.py",  # what both parties' care providers ask of an answer
     "cases/sharing/answers/limitations.py",  # which slides were handed out, when they may be looked at no longer
     "cases/sharing/answers/reading.py",  # the case that an answer is about, when it may be looked at no longer
-    "cases/sharing/answers/releasing.py",  # the owner's case, which a transferred report ends
+    "cases/sharing/answers/releasing.py",  # the owner's case, which a report ends, and who has read an answer
     "cases/sharing/checklists/__init__.py",  # what both sides of a pair have in place
     "cases/sharing/my_referrals.py",  # answers by whoever gave them, for who sent the referral
     "cases/sharing/outbox.py",  # writing what is to be sent to both parties of a request

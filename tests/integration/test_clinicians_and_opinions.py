@@ -143,6 +143,11 @@ def answer(asked: Asked, clinician: Somebody) -> list[str]:
     ]
 
 
+def handed_on(paths: list[str]) -> list[str]:
+    """Without what the two laboratories keep between them: what they reconcile, and what was ordered."""
+    return [path for path in paths if "reconciliations" not in path and "work-orders" not in path]
+
+
 def look(client: TestClient, paths: list[str]) -> set[tuple[int, str]]:
     """What is answered to all of these, without the answers themselves."""
     found = [client.get(path) for path in paths]
@@ -164,14 +169,22 @@ def test_an_opinion_is_the_laboratories_own_until_it_is_acknowledged(
         assert look(browser(insider), paths) == {(200, "")}
     browser(asked.requester).get(paths[-3])
     confirm(asked)
-    assert look(browser(clinician), paths) == {(200, "")}
+    assert look(browser(clinician), handed_on(paths)) == {(200, "")}
+    between = [path for path in paths if path not in handed_on(paths)]
+    assert len(between) == 3
+    for outsider in (clinician, with_more):
+        assert look(browser(outsider), between) == {(404, "NOT_FOUND")}
+    for insider in (asked.requester, kalmar.person(Role.RES), kalmar.person(Role.HEAD), asked.reader):
+        assert look(browser(insider), between) == {(200, "")}
 
 
 def test_who_is_named_in_a_request_reads_its_answer(
     kalmar: Place, linkoping: Place, clinician: Somebody, browser: Browser
 ) -> None:
     asked = ask(kalmar, linkoping, stand_in_assignment_id=clinician.assignment.id)
-    assert look(browser(clinician), answer(asked, clinician)) == {(200, "")}
+    paths = answer(asked, clinician)
+    assert look(browser(clinician), handed_on(paths)) == {(200, "")}
+    assert look(browser(clinician), [path for path in paths if path not in handed_on(paths)]) == {(404, "NOT_FOUND")}
 
 
 def test_what_clinicians_ordered_is_theirs_once_signed(

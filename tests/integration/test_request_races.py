@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from partners import Asked, Partners, make_partners
@@ -107,8 +108,8 @@ def test_a_timer_and_a_person(partners: Partners, round_: int) -> None:
     partners.bring(asked, "OFFERED")
 
     def expire() -> None:
-        with transaction(partners.world.worker) as session:
-            timers.run(session, now=datetime.now(UTC) + AHEAD)
+        now = datetime.now(UTC) + AHEAD
+        timers.run(partial(transaction, partners.world.worker, now=now), now=now)
 
     timed, accepted = race(expire, lambda: partners.do(partners.head, asked, accept))
     assert timed is None

@@ -25,6 +25,7 @@ from cases.sharing.requests import (
     Manifest,
     RequestHold,
     RequestStatus,
+    ShareRequest,
     TaskAssignment,
     deciding,
     drafting,
@@ -147,8 +148,10 @@ def test_a_request_waits_for_its_slides_and_is_offered_by_itself(partners: Partn
         (hold,) = session.scalars(select(RequestHold).where(RequestHold.request_id == asked.request_id))
         assert hold.reason is HoldReason.IMAGE_NOT_READY
     partners.world.database.query("UPDATE slide_image SET status = 'VERIFIED' WHERE id = :id", id=late)
+    due = select(ShareRequest.id).where(holds.may_be_due(datetime.now(UTC)))
+    with transaction(partners.world.owner) as session:
+        assert asked.request_id in session.scalars(due).all()
     with transaction(partners.world.worker) as session:
-        assert asked.request_id in holds.find_due(session, now=datetime.now(UTC))
         holds.recheck(session, slides=[late], now=datetime.now(UTC))
     assert partners.read(asked).status is RequestStatus.OFFERED
     assert read_events(partners, asked)[-3:] == ["hold", "resolve", "offer"]

@@ -17,13 +17,16 @@ from world import Somebody, World
 
 from cases.access.permissions import Role
 from cases.records.pathology_case import add_member
+from cases.records.slide_images import SlideStatus
 from cases.records.specimens import NewBlock, NewSpecimen, register_specimen
+from cases.sharing.requests import Manifest, deciding, holds, submitting
 from cases.transaction import transaction
 from viewer import problems
 from viewer.api import messages, notifications, work_orders
 from viewer.settings import ViewerSettings
 
 JSON = dict[str, Any]
+NOBODYS = str(uuid.UUID(int=7))
 Browser = Callable[[Somebody], TestClient]
 
 
@@ -132,6 +135,54 @@ def test_the_stream_goes_on_page_by_page(partners: Partners, asked: Asked, brows
             break
     assert pages == whole
     assert len(whole) == len(set(whole)) >= 9
+
+
+def test_what_was_said_and_held_before_anybody_was_asked_stays_with_the_owner(
+    world: World, partners: Partners, browser: Browser
+) -> None:
+    case = partners.owner.case(partners.owner.patient(world.number()))
+    slide_id = world.slide(case, status=SlideStatus.RECEIVED)
+    asked = partners.ask(case=case, manifest=Manifest(slide_ids=(slide_id,)))
+    partners.do(partners.sender, asked, lambda session, row, by, now: submitting.submit(session, row, by=by, now=now))
+    assert partners.read(asked).status == "HELD"
+    path = f"/api/requests/{asked.request_id}"
+    sender = browser(partners.sender)
+    inner = post(sender, f"{path}/messages", {"body": "Ska vi fråga dem igen?", "kind": "QUESTION"}, status=201)
+    world.database.query("UPDATE slide_image SET status = 'VERIFIED' WHERE id = :id", id=slide_id)
+    partners.do(partners.sender, asked, lambda session, row, by, now: holds.resolve(session, row, by=by, now=now))
+    for step in (
+        lambda session, row, by, now: deciding.accept(session, row, read_myself=True, by=by, now=now),
+        lambda session, row, by, now: deciding.start(session, row, by=by, now=now),
+    ):
+        partners.do(partners.reader, asked, step)
+    post(sender, f"{path}/messages", {"body": "Tack!"}, status=201)
+
+    reader = browser(partners.reader)
+    theirs, whole = (get(one, f"{path}/stream")["items"] for one in (reader, sender))
+    told = [one.get("body") or one["event"] for one in theirs]
+    assert told == ["Tack!", "start", "assign", "accept", "offer"]
+    # What happened in one moment is in the order in which it was written down.
+    assert [one.get("body") or one["event"] for one in whole] == [
+        *told,
+        "resolve",
+        "Ska vi fråga dem igen?",
+        "hold",
+        "submit",
+        "create",
+    ]
+    pages = get(reader, f"{path}/stream", limit=3)
+    rest = get(reader, f"{path}/stream", limit=3, after=pages["next"])
+    assert ([*pages["items"], *rest["items"]], rest["next"]) == (theirs, None)
+    assert [len(get(one, f"{path}/clocks")["held"]) for one in (reader, sender)] == [0, 1]
+
+    reply = {"body": "Ja", "kind": "REPLY", "reply_to_id": inner["id"]}
+    answers = [
+        post(reader, f"{path}/messages", {**reply, "reply_to_id": one}, status=422) for one in (inner["id"], NOBODYS)
+    ]
+    assert answers[0]["detail"] == answers[1]["detail"] == "There is no such question about this request."
+    assert reader.put(f"{path}/stream/reading", json={"up_to": whole[0]["id"]}).status_code == 204
+    read_by = {one["body"]: one["read_by"] for one in get(sender, f"{path}/stream")["items"] if "body" in one}
+    assert read_by == {"Tack!": [str(partners.reader.assignment.id)], "Ska vi fråga dem igen?": []}
 
 
 def test_a_message_that_is_sent_twice_is_written_once(partners: Partners, asked: Asked, browser: Browser) -> None:

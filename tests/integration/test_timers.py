@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 from world import World
 
 from cases.access import rights
+from cases.access.errors import Conflict
 from cases.access.idempotency import take_key
 from cases.access.patients import Patient
 from cases.database import sessions
@@ -117,13 +120,12 @@ def test_an_agreement_that_ends_holds_what_is_open(world: World) -> None:
     errand = Errand(world, until=TUESDAY)
     errand.take()
     assert errand.tick(TUESDAY - HOUR) == 0
-    with world.worker() as session:
-        # Not at the edge, which looks again before it commits, by a clock that says the agreement holds.
-        assert timers.run(session, now=TUESDAY) == 1
-        assert session.get_one(ShareRequest, errand.id).status is RequestStatus.HELD
+    assert errand.tick(TUESDAY) == 1
+    assert errand.row().status is RequestStatus.HELD
+    with transaction(world.owner) as session:
         held = session.scalars(select(RequestHold).where(RequestHold.request_id == errand.id)).one()
-        assert (held.reason, held.began_at) == (HoldReason.AGREEMENT, TUESDAY)
-        assert timers.run(session, now=TUESDAY + HOUR) == 0
+    assert (held.reason, held.began_at) == (HoldReason.AGREEMENT, TUESDAY)
+    assert errand.tick(TUESDAY + HOUR) == 0
 
 
 def test_what_was_held_goes_on_by_itself_and_has_its_whole_time_again(world: World) -> None:
@@ -185,6 +187,33 @@ def test_the_reminders_of_the_offer_do_not_count_for_the_answer(world: World) ->
     errand.move(errand.reader, "sign", TUESDAY)
     assert errand.tick(TUESDAY + 3 * DAY) == 1
     assert (errand.told(errand.requester)[-1], errand.row().escalation) == ("ACKNOWLEDGE_REMINDED", 1)
+
+
+def test_what_was_late_is_late_no_longer_once_it_goes_on(world: World) -> None:
+    """Lists show it: an offer that both heads were told of is nobody's worry once it is accepted."""
+    errand = Errand(world)
+    errand.tick(MONDAY + 2 * HOUR)
+    errand.tick(MONDAY + 4 * HOUR)
+    assert errand.row().escalation == 2
+    errand.take(MONDAY + 5 * HOUR)
+    assert errand.row().escalation == 0
+    errand.move(errand.reader, "sign", TUESDAY)
+    assert errand.row().escalation == 0
+    errand.tick(TUESDAY + 3 * DAY)
+    assert errand.row().escalation == 1
+    errand.move(errand.reader, "amend", TUESDAY + 3 * DAY + HOUR)
+    assert errand.row().escalation == 0
+    errand.tick(TUESDAY + 8 * DAY + HOUR)
+    assert errand.row().escalation == 1
+    errand.move(errand.requester, "acknowledge", TUESDAY + 9 * DAY)
+    assert errand.row().escalation == 0
+
+
+def test_an_offer_that_was_held_is_not_late_while_it_is(world: World) -> None:
+    errand = Errand(world)
+    errand.tick(MONDAY + 2 * HOUR)
+    doubt(errand, at=MONDAY)
+    assert (errand.row().status, errand.row().escalation) == (RequestStatus.HELD, 0)
 
 
 def test_an_amended_answer_is_to_be_acknowledged_anew(world: World) -> None:
@@ -251,7 +280,7 @@ def test_one_that_fails_stops_no_other_and_leaves_nothing_behind(world: World, m
             session.execute(text("SELECT 1 / 0"))
         return moved
 
-    monkeypatch.setitem(timers.TIMERS, "offers", timers.Timer(timers.TIMERS["offers"].find, fail))
+    monkeypatch.setitem(timers.TIMERS, "offers", replace(timers.TIMERS["offers"], act=fail))
     assert sound.tick(MONDAY + 2 * HOUR) == 1
     assert (broken.row().escalation, sound.row().escalation) == (0, 1)
     assert (broken.story()[-1][0], sound.story()[-1][0]) == ("offer", "escalate")
@@ -291,3 +320,53 @@ def test_every_move_by_itself_is_in_the_log_and_in_the_stream(world: World) -> N
         ("REQUEST_ESCALATED", None),
         ("REQUEST_EXPIRED", None),
     ]
+
+
+def test_what_cannot_move_stands_in_nobodys_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three pages in one run: the oldest refuse, or cannot even be judged, and the youngest moves all the same."""
+    monkeypatch.setattr(timers, "PAGE", 2)
+    refusing = [Errand(world) for _ in range(4)]
+    last = Errand(world)
+    offers = timers.TIMERS["offers"]
+    stuck = {one.id for one in refusing}
+
+    def pick(session: Session, page: Sequence[ShareRequest], now: datetime) -> Sequence[ShareRequest]:
+        if page and page[0].id == refusing[2].id:
+            raise KeyError(page[0].urgency)
+        return offers.pick(session, page, now)
+
+    def act(session: Session, request: ShareRequest, now: datetime) -> bool:
+        if request.id in stuck:
+            raise Conflict("Not yet.")
+        return offers.act(session, request, now)
+
+    monkeypatch.setitem(timers.TIMERS, "offers", replace(offers, pick=pick, act=act))
+    assert last.tick(MONDAY + 2 * HOUR) == 1
+    assert [one.row().escalation for one in (*refusing, last)] == [0, 0, 0, 0, 1]
+
+
+def test_each_move_is_committed_before_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one run moves is free again while it goes on."""
+    first, second = Errand(world), Errand(world)
+    offers = timers.TIMERS["offers"]
+    seen: list[int] = []
+
+    def act(session: Session, request: ShareRequest, now: datetime) -> bool:
+        if request.id == second.id:
+            with first.moving(first.reader, now) as (_, _, free):
+                seen.append(free.escalation)
+        return offers.act(session, request, now)
+
+    monkeypatch.setitem(timers.TIMERS, "offers", replace(offers, act=act))
+    assert first.tick(MONDAY + 2 * HOUR) == 2
+    assert seen == [1]
+
+
+def test_a_thorough_run_finds_what_nobody_noticed(world: World) -> None:
+    errand = Errand(world)
+    with transaction(world.owner) as session:
+        session.get_one(Patient, errand.patient_id).mismatch_at = MONDAY
+    assert errand.tick(MONDAY + HOUR) == 0
+    begin = partial(transaction, world.worker, now=MONDAY + HOUR)
+    assert timers.run(begin, now=MONDAY + HOUR, thorough=True) == 1
+    assert errand.row().status is RequestStatus.HELD

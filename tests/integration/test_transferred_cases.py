@@ -20,6 +20,7 @@ from cases.sharing.requests import (
     Disclosure,
     DisclosureState,
     RequestStatus,
+    ShareRequest,
     advance,
     deciding,
     ending,
@@ -146,9 +147,10 @@ def test_an_agreement_that_ends_holds_what_is_open_unless_it_runs_off(module_dat
                 " ending_reason = 'Uppsagt' WHERE id = :id",
                 id=partners.agreement_id,
             )
+            due = select(ShareRequest.id).where(holds.may_be_due(datetime.now(UTC)))
+            with transaction(world.owner) as session:
+                assert asked.request_id in session.scalars(due).all()
             with transaction(world.worker) as session:
-                due = holds.find_due(session, now=datetime.now(UTC))
-                assert asked.request_id in due
                 holds.recheck(session, providers=[partners.owner.provider.id], now=datetime.now(UTC))
             assert partners.read(asked).status == expected
             with pytest.raises(Invalid, match="No service in force"):

@@ -13,7 +13,7 @@ from cases.access import absences, people
 from cases.access.absences import AbsenceKind
 from cases.access.actors import Actor
 from cases.access.permissions import Permission
-from viewer.api.fields import Moment
+from viewer.api.fields import Moment, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api", tags=["people"])
@@ -23,6 +23,13 @@ Planner = Annotated[Actor, Depends(permit(Permission.PLAN_ABSENCE), scope="funct
 
 class NewAbsence(BaseModel):
     """When somebody will be away."""
+
+    model_config = example(
+        assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+        starts_at="2026-12-21T00:00:00+01:00",
+        ends_at="2027-01-04T00:00:00+01:00",
+        kind="VACATION",
+    )
 
     assignment_id: uuid.UUID
     starts_at: Moment

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 
 from cases.access import agreements
 from cases.access.actors import Actor
@@ -21,16 +22,27 @@ from cases.access.agreements import (
     Stage,
 )
 from cases.access.permissions import Permission
-from viewer.api.fields import Days, Line, Moment, Paragraph
+from viewer.api.fields import Days, Line, Moment, Paragraph, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/agreements", tags=["agreements"])
 Reader = Annotated[Actor, Depends(permit(Permission.SEE_AGREEMENTS, Permission.MANAGE_AGREEMENTS), scope="function")]
 Manager = Annotated[Actor, Depends(permit(Permission.MANAGE_AGREEMENTS), scope="function")]
 
+EXAMPLE: JsonDict = {
+    "purpose": "Second opinion mellan Region Prov och Region Exempel",
+    "document_ref": "Dnr 2026-0118",
+    "doc_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "valid_from": "2026-12-01T00:00:00+01:00",
+    "notice_period_days": 90,
+    "run_off_days": 30,
+}
+
 
 class Text(BaseModel):
     """What is agreed, frozen as soon as somebody signed. Moments are in UTC or with their offset."""
+
+    model_config = example(**EXAMPLE)
 
     purpose: Line
     document_ref: Line
@@ -60,6 +72,8 @@ class Text(BaseModel):
 class NewAgreement(BaseModel):
     """A text to sign. One's own care provider is party a; party b is left out where it is the platform operator."""
 
+    model_config = example(type="COOPERATION", party_b="01a20380-05c4-7b24-b1d4-3a0d5b6e4d04", text=EXAMPLE)
+
     type: AgreementType
     party_b: uuid.UUID | None = None
     text: Text
@@ -75,6 +89,8 @@ class Signature(BaseModel):
 
 class Termination(BaseModel):
     """How and why an agreement is ended before its time."""
+
+    model_config = example(ending="UNDER_NOTICE", reason="Samarbetet ersätts av ett nytt avtal.")
 
     ending: Ending
     reason: Paragraph

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, TypeAdapter
+from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, TypeAdapter
 from sqlalchemy.orm import Session
 
 from cases.access import audit
@@ -25,7 +25,7 @@ from cases.records.annotations.geometry import LARGEST_POSITIONS
 from cases.records.slide_images import SlideImage
 from cases.sharing.onlookers import find_onlooker
 from cases.sharing.resources import describe_slides
-from viewer.api.fields import Line
+from viewer.api.fields import NUMBER, Line, example
 from viewer.dependencies import After, Database, Match, Now, permit, require_version, set_etag
 from viewer.idempotency import Again
 
@@ -70,22 +70,13 @@ _GEOMETRY: TypeAdapter[Point | LineString | Polygon] = TypeAdapter(Geometry)
 class AnnotationContent(BaseModel):
     """What an annotation says. A RECT, ELLIPSE or BOOKMARK is the ring of a rectangle, turned or not."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "RECT",
-                    "geometry": {
-                        "type": "Polygon",
-                        "coordinates": [[[10, 10], [250, 10], [250, 130.5], [10, 130.5], [10, 10]]],
-                    },
-                    "visibility": "CASE",
-                    "label": "Invasiv front",
-                    "comment": "Räknade mitoser här.",
-                    "classification": "Tumör",
-                }
-            ]
-        }
+    model_config = example(
+        kind="RECT",
+        geometry={"type": "Polygon", "coordinates": [[[10, 10], [250, 10], [250, 130.5], [10, 130.5], [10, 10]]]},
+        visibility="CASE",
+        label="Invasiv front",
+        comment="Räknade mitoser här.",
+        classification="Tumör",
     )
 
     kind: AnnotationKind
@@ -164,7 +155,9 @@ class AnnotationVersion(BaseModel):
 class WantedVersion(BaseModel):
     """Which version an annotation is to be again."""
 
-    version: Annotated[int, Field(ge=1, le=2**31 - 1, examples=[1])]
+    model_config = example(version=1)
+
+    version: Annotated[int, NUMBER, Field(ge=1, le=2**31 - 1)]
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from cases.access.gate import Intent
 from cases.access.permissions import Permission
 from cases.sharing.answers import acknowledging, oral_reports, reconciliations, rules
 from cases.sharing.answers.oral_reports import OralReport, Telling
-from cases.sharing.answers.reading import describe_case, require_told
+from cases.sharing.answers.reading import describe_case
 from cases.sharing.answers.reconciliations import Judgement, Reconciliation, ReconciliationOutcome
 from cases.sharing.answers.register import find_names
+from cases.sharing.onlookers import require_party
 from cases.sharing.requests import RequestStatus, ShareRequest, find_request
 from viewer.api.answer_forms import Signer, Text, show_signer
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import Line, Moment, example
 from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 from viewer.idempotency import Again
 
@@ -82,17 +83,11 @@ class Outcome(BaseModel):
         third_request_id: the request for a third opinion.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "outcome": "PRIMARY_AMENDED",
-                    "deviation_ref": "AVV-2026-118",
-                    "clinician_informed_at": "2026-11-22T15:10:00+01:00",
-                    "clinician_informed_how": "Telefon till dr Ek",
-                }
-            ]
-        }
+    model_config = example(
+        outcome="PRIMARY_AMENDED",
+        deviation_ref="AVV-2026-118",
+        clinician_informed_at="2026-11-22T15:10:00+01:00",
+        clinician_informed_how="Telefon till dr Ek",
     )
 
     outcome: ReconciliationOutcome
@@ -111,20 +106,14 @@ class NewOralReport(BaseModel):
         read_back: the listener said it back.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "given_to_name": "Dr Ek",
-                    "given_to_role": "Operatör",
-                    "given_to_unit": "Kirurgkliniken, operation 3",
-                    "phone": "0480-123456",
-                    "at": "2026-11-22T14:02:00+01:00",
-                    "text": "Invasiv cancer i resektionsranden.",
-                    "read_back": True,
-                }
-            ]
-        }
+    model_config = example(
+        given_to_name="Dr Ek",
+        given_to_role="Operatör",
+        given_to_unit="Kirurgkliniken, operation 3",
+        phone="0480-123456",
+        at="2026-11-22T14:02:00+01:00",
+        text="Invasiv cancer i resektionsranden.",
+        read_back=True,
     )
 
     given_to_name: Line
@@ -164,6 +153,8 @@ class Rules(BaseModel):
         codes_required: a primary report carries a code of topography and one of morphology.
     """
 
+    model_config = example(codes_required=True)
+
     codes_required: bool = False
 
 
@@ -190,7 +181,7 @@ def _show_oral(database: Database, rows: list[OralReport]) -> list[OralReportRow
 
 def _read(database: Database, request_id: uuid.UUID, actor: Actor, now: datetime) -> ShareRequest:
     request = find_request(database, request_id, by=actor)
-    require_told(database, request, by=actor, now=now)
+    require_party(request, by=actor, now=now)
     admit(database, describe_case(database, request, by=actor, now=now), Intent.READ, by=actor, now=now)
     return request
 

@@ -90,31 +90,7 @@ class Content(BaseModel):
         annotations: that the answer cites; signing locks them.
     """
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
-                    "diagnosis": "Tubulärt adenom, låggradig dysplasi",
-                    "codes": [
-                        {"axis": "T", "system": "SNOMED_SE", "code": "T67600", "display": "Colon sigmoideum"},
-                        {"axis": "M", "system": "SNOMED_SE", "code": "M82110", "display": "Tubulärt adenom"},
-                    ],
-                    "agreement": "AGREE",
-                    "confidence": "DEFINITE",
-                    "malignant": False,
-                    "platform": "EXTERNAL_CE_VIEWER",
-                    "platform_name": "Granskaren",
-                    "platform_version": "4.2",
-                    "read_elsewhere": ["019a9d3c-1111-7aaa-8aaa-000000000001"],
-                    "unexamined": [
-                        {"slide_id": "019a9d3c-1111-7aaa-8aaa-000000000002", "reason": "Samma snitt som A1-1"}
-                    ],
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(from_attributes=True)
 
     statement: Text = ""
     diagnosis: Text = ""

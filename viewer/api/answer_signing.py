@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from cases.access.actors import Actor
 from cases.access.permissions import Permission
@@ -20,7 +20,7 @@ from cases.sharing.answers.limitations import find_out
 from cases.sharing.answers.reading import open_answer
 from cases.sharing.answers.register import find_answer
 from viewer.api.answer_forms import AnswerRead, Found, Text, show_answer
-from viewer.api.fields import Line, Moment, Paragraph
+from viewer.api.fields import NUMBER, Line, Moment, Paragraph, example
 from viewer.dependencies import Database, Now, Settings, permit
 from viewer.idempotency import Again
 from viewer.problems import MissingPart
@@ -31,7 +31,7 @@ Writer = Annotated[Actor, Depends(permit(Permission.DRAFT_ANSWER), scope="functi
 Countersigner = Annotated[Actor, Depends(permit(Permission.COUNTERSIGN_ANSWER), scope="function")]
 Amender = Annotated[Actor, Depends(permit(Permission.AMEND_ANSWER), scope="function")]
 Head = Annotated[Actor, Depends(permit(Permission.ASSIGN_READER), scope="function")]
-Number = Annotated[int, Field(ge=1, le=1_000_000, examples=[7])]
+Number = Annotated[int, NUMBER, Field(ge=1, le=1_000_000)]
 
 
 class Readiness(BaseModel):
@@ -66,7 +66,7 @@ class NewSignature(BaseModel):
         countersigner_id: assignment of the colleague who is to countersign, where somebody must.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"number": 7, "kind": "FINAL"}]})
+    model_config = example(number=7, kind="FINAL")
 
     number: Number
     kind: Literal["PRELIMINARY", "FINAL"] = "FINAL"
@@ -77,7 +77,9 @@ class NewSignature(BaseModel):
 class ReturnToAuthor(BaseModel):
     """Why an answer goes back to its author. The owner is not told."""
 
-    comment: Paragraph = Field(examples=["Snittytan i 3 är inte beskriven."])
+    model_config = example(comment="Snittytan i 3 är inte beskriven.")
+
+    comment: Paragraph
 
 
 class NewChange(BaseModel):
@@ -92,21 +94,15 @@ class NewChange(BaseModel):
         countersigner_id: as with a signature; a correction needs none.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "number": 9,
-                    "how": "amend",
-                    "reason": "REINTERPRETATION",
-                    "changed": "Höggradig dysplasi i stället för låggradig.",
-                    "significant": True,
-                    "told_who": "Dr Ek, kirurgkliniken",
-                    "told_how": "PHONE",
-                    "told_at": "2026-11-22T14:05:00+01:00",
-                }
-            ]
-        }
+    model_config = example(
+        number=9,
+        how="amend",
+        reason="REINTERPRETATION",
+        changed="Höggradig dysplasi i stället för låggradig.",
+        significant=True,
+        told_who="Dr Ek, kirurgkliniken",
+        told_how="PHONE",
+        told_at="2026-11-22T14:05:00+01:00",
     )
 
     number: Number
@@ -124,11 +120,15 @@ class NewChange(BaseModel):
 class WrongAnswer(BaseModel):
     """Why an answer was never right."""
 
-    reason: Paragraph = Field(examples=["Skriven på fel fall."])
+    model_config = example(reason="Skriven på fel fall.")
+
+    reason: Paragraph
 
 
 class NewAmender(BaseModel):
     """Who may change a signed answer besides its author: an assignment of the own care provider."""
+
+    model_config = example(assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02")
 
     assignment_id: uuid.UUID
 

@@ -27,6 +27,7 @@ from viewer.api.answer_forms import (
     show_lines,
     show_signer,
 )
+from viewer.api.fields import example
 from viewer.dependencies import Database, Match, Now, permit
 
 requests_router = APIRouter(prefix="/api/requests/{request_id}", tags=["answers"])
@@ -43,12 +44,33 @@ class Draft(BaseModel):
         saving: by the author's hand, or by itself every few seconds. What a coordinator saves counts as dictation.
     """
 
+    model_config = example(
+        content={
+            "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
+            "diagnosis": "Tubulärt adenom, låggradig dysplasi",
+            "codes": [
+                {"axis": "T", "system": "SNOMED_SE", "code": "T67600", "display": "Colon sigmoideum"},
+                {"axis": "M", "system": "SNOMED_SE", "code": "M82110", "display": "Tubulärt adenom"},
+            ],
+            "agreement": "AGREE",
+            "confidence": "DEFINITE",
+            "malignant": False,
+            "platform": "EXTERNAL_CE_VIEWER",
+            "platform_name": "Granskaren",
+            "platform_version": "4.2",
+            "read_elsewhere": ["01a20385-52aa-7b11-8a7a-1b0a8f4a2b22"],
+            "unexamined": [{"slide_id": "01a20385-52ab-7c20-9d31-2f6b7a815c23", "reason": "Samma snitt som A1-1"}],
+        }
+    )
+
     content: Content
     saving: Literal["TYPED", "AUTOSAVED"] = "TYPED"
 
 
 class DraftVisibility(BaseModel):
     """Who sees a draft: its author alone, or the whole unit, so that another reader can go on with it."""
+
+    model_config = example(visibility="UNIT")
 
     visibility: Visibility
 

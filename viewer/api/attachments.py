@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from cases.access import audit
@@ -27,9 +27,10 @@ from cases.records import attachments as rows
 from cases.records.attachments import AttachmentKind, ReceivedFile, ScanState
 from cases.records.pathology_case import PathologyCase, find_case
 from cases.records.pathology_case import subject_of as subject_of_case
+from cases.sharing.opened_cases import contents_of
 from cases.sharing.requests.request import find_request
 from cases.sharing.resources import describe_attachments, describe_cases
-from viewer.api.fields import Line
+from viewer.api.fields import Line, example
 from viewer.dependencies import Database, Files, Match, Now, Settings, permit, require_version, set_etag
 from viewer.incoming import IncomingFile, incoming_file, make_fingerprint
 from viewer.problems import KeyMissing
@@ -95,7 +96,9 @@ class AttachmentList(BaseModel):
 class Withdrawal(BaseModel):
     """Why an attachment was entered in error."""
 
-    reason: Annotated[Line, Field(examples=["Hör till ett annat fall."])]
+    model_config = example(reason="Hör till ett annat fall.")
+
+    reason: Line
 
 
 @dataclass(frozen=True)
@@ -185,10 +188,10 @@ def _admit_adding(
 def _find(
     session: Session, attachment_id: uuid.UUID, actor: Actor, now: datetime, *, event: Event | None = None
 ) -> tuple[rows.Attachment, PathologyCase]:
-    """An attachment that somebody may know of, logged as seen where an event is given."""
+    """An attachment that somebody may open, logged as seen where an event is given."""
     row = rows.find_attachment(session, attachment_id)
     case = find_case(session, row.case_id)
-    resource = describe_attachments(session, case, [row], by=actor, now=now)[row.id]
+    resource = contents_of(describe_attachments(session, case, [row], by=actor, now=now)[row.id])
     decision = admit(session, resource, Intent.READ, by=actor, now=now)
     if event:
         audit.record(
@@ -296,7 +299,12 @@ def read_attachments(
         decision_id=decision.id,
         args={"list": "attachments"},
     )
-    return AttachmentList(attachments=_show(listed, actor, scanning=scanning))
+    # Who may only preview what was offered sees what there is.
+    opened = {row.id for row in listed if decide(actor, contents_of(resources[row.id]), Intent.READ, now).allow}
+    shown = _show(listed, actor, scanning=scanning)
+    return AttachmentList(
+        attachments=[one.model_copy(update={"shown": one.shown and one.id in opened}) for one in shown]
+    )
 
 
 @router.get(

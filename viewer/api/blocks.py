@@ -15,7 +15,7 @@ from cases.access.blocks import BlockSource, BlockStatus, BlockType, Requester, 
 from cases.access.consents import AssertionType, ConsentForm
 from cases.access.patients import load_patient
 from cases.access.permissions import Permission
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import Line, Moment, example
 from viewer.dependencies import Database, Now, permit
 
 router = APIRouter(prefix="/api", tags=["blocks"])
@@ -36,6 +36,12 @@ class NewBlock(BaseModel):
         information_care_unit_id: of an inner block: whose information it covers.
         information_start, information_end: only what was registered in between, both included.
     """
+
+    model_config = example(
+        type="INNER",
+        information_care_unit_id="01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+        requested_at="2026-11-22T14:05:00+01:00",
+    )
 
     type: BlockType
     information_care_unit_id: uuid.UUID | None = None
@@ -73,6 +79,8 @@ class BlockList(BaseModel):
 class Ending(BaseModel):
     """Why a block ends."""
 
+    model_config = example(reason="Patienten har begärt det.")
+
     reason: Line
 
 
@@ -88,6 +96,8 @@ class FirstChoice(BaseModel):
     Attributes:
         how: the patient consented.
     """
+
+    model_config = example(because="CONSENT", how="ORAL", reason="Tidigare biopsi behövs för jämförelse.")
 
     because: AssertionType
     how: ConsentForm | None = None
@@ -123,6 +133,12 @@ class SecondChoice(BaseModel):
         until: seven days from now at the latest.
         whole_unit: for everybody at one's care unit; on consent only.
     """
+
+    model_config = example(
+        assertion_id="01a20386-72b4-74ac-a95c-e3b20471a50c",
+        reason="Tidigare biopsi behövs för jämförelse.",
+        until="2026-11-23T14:05:00+01:00",
+    )
 
     assertion_id: uuid.UUID
     reason: Line

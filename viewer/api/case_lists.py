@@ -15,7 +15,7 @@ from cases.access.permissions import Permission
 from cases.records import case_lists
 from cases.records.case_lists import NOTES, Column, Fault, Note, Outcome, Plan
 from cases.records.laboratories import Laboratory, configure_laboratory, find_laboratory
-from viewer.api.fields import Line
+from viewer.api.fields import Line, example
 from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 from viewer.problems import MEDIA_TYPE, Problem
 
@@ -29,12 +29,15 @@ Heading = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100
 class LaboratoryWays(BaseModel):
     """What a laboratory has its own way of."""
 
+    model_config = example(
+        lid_pattern="D##-#####", list_columns={"lid": "Provnr", "patient_number": "Pnr", "due_at": "Svar senast"}
+    )
+
     lid_pattern: Annotated[
         Line | None,
         Field(
             max_length=40,
             description="What its case numbers look like: # a digit, @ a capital letter, + one or more of it, | or.",
-            examples=["D##-#####"],
         ),
     ] = None
     list_columns: Annotated[
@@ -42,7 +45,6 @@ class LaboratoryWays(BaseModel):
         Field(
             max_length=50,
             description="Our name of a column to the list's heading; an empty heading leaves the column out.",
-            examples=[{"lid": "Provnr", "patient_number": "Pnr", "due_at": "Svar senast"}],
         ),
     ] = {}
 

@@ -39,7 +39,7 @@ from cases.records.related_cases import RelationType, relate
 from cases.records.specimens import register_specimen
 from cases.sharing.opened_cases import gather, open_case, open_own_case
 from cases.sharing.record_grants import look_up
-from viewer.api.fields import ClinicalText, Line, Moment
+from viewer.api.fields import NUMBER, ClinicalText, Line, Moment, example
 from viewer.api.referrals import ReferralBody, ReferralRow, show_referral
 from viewer.api.slides import Slide, show
 from viewer.api.specimens import NewSpecimenBody, SpecimenRow, show_specimen
@@ -57,11 +57,11 @@ class CaseFields(BaseModel):
     category: Category = Category.HISTOLOGY
     priority: Priority = Priority.ROUTINE
     svf_code: Line | None = None
-    due_at: Annotated[Moment | None, Field(examples=["2026-12-01T16:00:00Z"])] = None
-    clinical_question: Annotated[ClinicalText | None, Field(examples=["Malignitet?"])] = None
+    due_at: Moment | None = None
+    clinical_question: ClinicalText | None = None
     clinical_history: ClinicalText | None = None
     complexity_level: Annotated[Complexity | None, Field(examples=["L3"])] = None
-    points: Annotated[Decimal | None, Field(ge=0, lt=MOST_POINTS, decimal_places=2, examples=[2.5])] = None
+    points: Annotated[Decimal, NUMBER, Field(ge=0, lt=MOST_POINTS, decimal_places=2, examples=[2.5])] | None = None
     responsible_assignment_id: uuid.UUID | None = None
     referral_decided_at: Moment | None = None
     collected_at: Annotated[Moment | None, Field(examples=["2026-11-20T09:30:00Z"])] = None
@@ -72,10 +72,27 @@ class CaseFields(BaseModel):
 class NewCase(CaseFields):
     """A case to register in one's own laboratory, with everything that is known of it."""
 
+    model_config = example(
+        department_id="01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+        lid="D26-00801",
+        patient_id="01a20384-4a53-7e46-83f6-8d5cae1b4f06",
+        accessioned_at="2026-11-21T09:00:00+01:00",
+        clinical_question="Malignitet?",
+        due_at="2026-12-01T16:00:00+01:00",
+        referral={"referral_number": "R2611-0042", "question": "Malignitet?"},
+        specimens=[
+            {
+                "type": "Hudbiopsi",
+                "site": "Vänster underarm",
+                "blocks": [{"glass": [{"stain_code": "HE", "barcode": "D26-00801-A1-1"}]}],
+            }
+        ],
+    )
+
     department_id: uuid.UUID
-    lid: Annotated[Line, Field(max_length=40, examples=["D26-00801"])]
+    lid: Annotated[Line, Field(max_length=40)]
     patient_id: uuid.UUID
-    accessioned_at: Annotated[Moment, Field(examples=["2026-11-21T08:00:00Z"])]
+    accessioned_at: Moment
     referral: ReferralBody | None = None
     specimens: Annotated[list[NewSpecimenBody], Field(max_length=50)] = []
 
@@ -83,12 +100,16 @@ class NewCase(CaseFields):
 class CaseChange(CaseFields):
     """What is to be different; what is left out stays as it is."""
 
+    model_config = example(status="READY", priority="SNABB")
+
     status: CaseStatus | None = None
     referral: ReferralBody | None = None
 
 
 class NewRelation(BaseModel):
     """Another case of the same patient that this one has to do with, or radiology's number of an examination."""
+
+    model_config = example(type="PRIOR", related_case_id="01a20384-6c75-7068-a518-af7ec03d6108")
 
     type: RelationType
     related_case_id: uuid.UUID | None = None
@@ -142,6 +163,8 @@ class Case(CaseFields):
 
 class FurtherLook(BaseModel):
     """An active choice to look beyond what one's own unit has of a patient."""
+
+    model_config = example(kind="OTHER_UNIT", reason="Tidigare biopsi behövs för jämförelse.")
 
     kind: ChoiceKind
     reason: Line

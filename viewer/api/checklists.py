@@ -13,7 +13,7 @@ from cases.access.actors import Actor
 from cases.access.permissions import Permission
 from cases.sharing import checklists
 from cases.sharing.checklists import Checklist, Evidence, EvidenceItem, ItemCode, ItemState
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import Line, Moment, example
 from viewer.dependencies import Database, Match, Now, permit, set_etag
 
 router = APIRouter(prefix="/api", tags=["agreements"])
@@ -51,6 +51,8 @@ class PairChecklists(BaseModel):
 
 class NewEvidence(BaseModel):
     """Where the evidence is, or who sees to it by when."""
+
+    model_config = example(evidence_ref="Dnr 2026-0121", valid_to="2028-01-01T00:00:00+01:00")
 
     evidence_ref: Line | None = None
     valid_to: Moment | None = None

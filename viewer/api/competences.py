@@ -13,7 +13,7 @@ from cases.access.actors import Actor
 from cases.access.permissions import Permission
 from cases.sharing import competences
 from cases.sharing.competences import SUBSPECIALTIES, Competence, CompetenceLevel, Subspecialty, Validation
-from viewer.api.fields import Day, Moment
+from viewer.api.fields import NUMBER, Day, Moment, example
 from viewer.dependencies import Database, Match, Now, permit, set_etag
 
 router = APIRouter(prefix="/api", tags=["people"])
@@ -25,15 +25,22 @@ class DigitalValidation(BaseModel):
     """That reading on a screen was shown to be as good as on glass: when, of how many cases, per cent alike."""
 
     at: Moment
-    cases: Annotated[int, Field(ge=1, le=100_000)]
-    concordance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+    cases: Annotated[int, NUMBER, Field(ge=1, le=100_000)]
+    concordance: Annotated[float, NUMBER, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 class CompetenceText(BaseModel):
     """What somebody can be asked in a subspecialty."""
 
+    model_config = example(
+        level="EXPERT",
+        max_complexity_level=6,
+        validation={"at": "2026-09-01T12:00:00+02:00", "cases": 60, "concordance": 98.3},
+        valid_to="2027-12-31",
+    )
+
     level: CompetenceLevel
-    max_complexity_level: Annotated[int, Field(ge=1, le=6)]
+    max_complexity_level: Annotated[int, NUMBER, Field(ge=1, le=6)]
     validation: DigitalValidation | None = None
     valid_to: Annotated[Day | None, Field(description="The last day on which it counts.")] = None
 

@@ -14,7 +14,7 @@ from cases.access.actors import Actor
 from cases.access.consents import AssertionType, ConsentForm, ConsentScope
 from cases.access.patients import load_patient
 from cases.access.permissions import Permission
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import Line, Moment, example
 from viewer.dependencies import Database, Now, permit
 
 router = APIRouter(prefix="/api", tags=["consents"])
@@ -29,6 +29,8 @@ class NewConsent(BaseModel):
         by_representative: somebody spoke for the patient.
     """
 
+    model_config = example(type="CONSENT", scope="SVOD", how="ORAL")
+
     type: Literal[AssertionType.CONSENT]
     scope: ConsentScope
     how: ConsentForm
@@ -39,6 +41,8 @@ class NewConsent(BaseModel):
 
 class NewEmergency(BaseModel):
     """That there is an emergency in which the patient cannot be asked; for oneself, for a day."""
+
+    model_config = example(type="EMERGENCY", scope="SVOD", reason="Medvetslös; fryssnitt under pågående operation.")
 
     type: Literal[AssertionType.EMERGENCY]
     scope: ConsentScope

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from cases.access.actors import Actor
 from cases.access.permissions import Permission
@@ -15,7 +15,7 @@ from cases.sharing import destinations, outbox
 from cases.sharing.destinations import Answers, Destination, DestinationKind
 from cases.sharing.outbox import MessageState
 from cases.sharing.reports.words import Language
-from viewer.api.fields import Line
+from viewer.api.fields import Line, example
 from viewer.dependencies import After, Database, Limit, Match, Now, Settings, permit, require_version, set_etag
 from viewer.idempotency import Again
 
@@ -35,8 +35,10 @@ class DestinationChange(BaseModel):
         language: of headings and codes in what is sent.
     """
 
-    name: Line = Field(examples=["Laboratoriesystemet"])
-    address: WebAddress | None = Field(default=None, examples=["https://lis.example/samsyn/answers"])
+    model_config = example(name="Laboratoriesystemet", address="https://lis.example/samsyn/answers", answers="RECEIVED")
+
+    name: Line
+    address: WebAddress | None = None
     answers: Answers = Answers.BOTH
     language: Language = "sv"
 
@@ -44,7 +46,9 @@ class DestinationChange(BaseModel):
 class NewDestination(DestinationChange):
     """Somewhere to send answers to."""
 
-    kind: DestinationKind = Field(examples=[DestinationKind.WEBHOOK])
+    model_config = example(kind="WEBHOOK", name="Laboratoriesystemet", address="https://lis.example/samsyn/answers")
+
+    kind: DestinationKind
 
 
 class DestinationRow(BaseModel):

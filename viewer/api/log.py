@@ -17,7 +17,7 @@ from cases.access.log.search import Question, Whose, search_log
 from cases.access.people import Assignment, Person
 from cases.access.permissions import Permission
 from viewer.api import log_extracts, log_reviews
-from viewer.api.fields import Moment
+from viewer.api.fields import NUMBER, Moment, example
 from viewer.dependencies import Database, permit
 
 router = APIRouter(tags=["log"])
@@ -27,6 +27,10 @@ Reviewer = Annotated[Actor, Depends(permit(Permission.REVIEW_LOG), scope="functi
 class LogQuestion(BaseModel):
     """What is looked for in the log; what is left out does not matter."""
 
+    model_config = example(
+        whose="OUR_DATA", since="2026-11-01T00:00:00+01:00", until="2026-12-01T00:00:00+01:00", event="SLIDE_OPENED"
+    )
+
     whose: Whose = Field(default=Whose.OUR_USERS, description="Our users' entries, or others' at our data.")
     since: Moment | None = None
     until: Moment | None = Field(default=None, description="Not in the period itself.")
@@ -34,7 +38,7 @@ class LogQuestion(BaseModel):
     patient_id: uuid.UUID | None = None
     event: Event | None = None
     outcome: Outcome | None = None
-    limit: int = Field(default=50, ge=1, le=200, description="How many at the most.")
+    limit: Annotated[int, NUMBER] = Field(default=50, ge=1, le=200, description="How many at the most.")
     after: uuid.UUID | None = Field(default=None, description="Go on after this one: `next` of the page before.")
 
 

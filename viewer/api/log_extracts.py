@@ -15,7 +15,7 @@ from cases.access.log import extracts as log_extracts
 from cases.access.log.extracts import AccessLogExtract, Delivery, ExtractState, IdentityProof
 from cases.access.permissions import Permission
 from cases.sharing.log_words import KINDS
-from viewer.api.fields import Moment
+from viewer.api.fields import Moment, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/log/extracts", tags=["log"])
@@ -24,6 +24,12 @@ Officer = Annotated[Actor, Depends(permit(Permission.DELIVER_LOG_EXTRACT), scope
 
 class NewExtract(BaseModel):
     """Whose accesses, of which period."""
+
+    model_config = example(
+        patient_id="01a20384-4a53-7e46-83f6-8d5cae1b4f06",
+        since="2026-01-01T00:00:00+01:00",
+        until="2026-11-22T00:00:00+01:00",
+    )
 
     patient_id: uuid.UUID
     since: Moment
@@ -64,6 +70,8 @@ class ExtractList(BaseModel):
 
 class ExtractMove(BaseModel):
     """Where an extract goes, and what has to be said with it."""
+
+    model_config = example(to="IDENTITY_CHECKED", identity_proof="ID_CARD")
 
     to: ExtractState
     identity_proof: IdentityProof | None = Field(default=None, description="With IDENTITY_CHECKED.")

@@ -15,7 +15,7 @@ from cases.access.log import review as log_review
 from cases.access.log.review import LogReview, LogReviewFinding, Result, ReviewState
 from cases.access.log.sampling import Reason
 from cases.access.permissions import Permission
-from viewer.api.fields import Day, Line, Paragraph
+from viewer.api.fields import Day, Line, Paragraph, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/log/reviews", tags=["log"])
@@ -24,6 +24,8 @@ Reviewer = Annotated[Actor, Depends(permit(Permission.REVIEW_LOG), scope="functi
 
 class NewReview(BaseModel):
     """Which month is to be reviewed."""
+
+    model_config = example(month="2026-11-01")
 
     month: Day = Field(description="Any day of it.")
 
@@ -52,6 +54,8 @@ class ReviewList(BaseModel):
 
 class ReviewMove(BaseModel):
     """Where a review goes. Whether it ends as done or escalated is decided by its findings."""
+
+    model_config = example(to="IN_REVIEW")
 
     to: ReviewState
     incident_ref: Line | None = None
@@ -87,6 +91,8 @@ class FindingList(BaseModel):
 
 class FindingChange(BaseModel):
     """A question to the line manager, or the result."""
+
+    model_config = example(question="Varför öppnades fallet på natten?")
 
     question: Paragraph | None = None
     answer: Paragraph | None = None

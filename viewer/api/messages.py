@@ -24,6 +24,7 @@ from cases.sharing.moves import StateEvent
 from cases.sharing.requests import ShareRequest, find_request, lock_request
 from cases.sharing.resources import describe_cases
 from cases.sharing.stream import Author, find_authors, read_stream
+from viewer.api.fields import example
 from viewer.dependencies import After, Database, Limit, Now, permit
 from viewer.idempotency import Again
 
@@ -46,7 +47,9 @@ class NewMessage(BaseModel):
         annotation_id: the place on a slide that it is about.
     """
 
-    body: Clinical = Field(examples=["Finns det en tidigare biopsi från samma lesion?"])
+    model_config = example(body="Finns det en tidigare biopsi från samma lesion?", kind="QUESTION", blocking=True)
+
+    body: Clinical
     kind: MessageKind = MessageKind.COMMENT
     blocking: bool = False
     reply_to_id: uuid.UUID | None = None
@@ -117,6 +120,8 @@ class Stream(BaseModel):
 
 class UpTo(BaseModel):
     """The newest one that was shown."""
+
+    model_config = example(up_to="01a20387-83c5-75bd-ba6d-f4c31582b60d")
 
     up_to: uuid.UUID
 
@@ -189,7 +194,7 @@ def read_request_stream(
     """Read what was written about a request and what happened to it. Logged."""
     request = find_request(database, request_id, by=actor)
     _admit(database, request, Event.MESSAGE_VIEWED, by=actor, now=now)
-    entries = read_stream(database, request, limit=limit + 1, after=after)
+    entries = read_stream(database, request, by=actor, limit=limit + 1, after=after)
     shown = entries[:limit]
     authors = find_authors(database, shown)
     readers = messages.find_readers(database, [one.id for one in shown if isinstance(one, Message)])
@@ -245,7 +250,9 @@ def read_request_clocks(
     now: Now,
 ) -> RequestClocks:
     """Read how long a request has taken, and whom it waited for. Says nothing about the patient."""
-    clocks = read_clocks(database, find_request(database, request_id, by=actor).id, now=now)
+    request = find_request(database, request_id, by=actor)
+    clocks = read_clocks(database, request.id, now=now)
+    begun = messages.find_beginning(request, by=actor)
     return RequestClocks(
         prepare=_show_clock(clocks.prepare),
         accept=_show_clock(clocks.accept),
@@ -256,7 +263,7 @@ def read_request_clocks(
         acknowledge=_show_clock(clocks.acknowledge),
         waiting_owner=[_clock(span) for span in clocks.waiting_owner],
         waiting_lab=[_clock(span) for span in clocks.waiting_lab],
-        held=[_clock(span) for span in clocks.held],
+        held=[_clock(span) for span in clocks.held if span.start >= begun],
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from cases.access import notifications
 from cases.access.actors import Actor
+from viewer.api.fields import example
 from viewer.dependencies import After, Database, Limit, Now, permit
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
@@ -59,6 +60,8 @@ class UnreadCount(BaseModel):
 
 class UpTo(BaseModel):
     """The newest one that was shown."""
+
+    model_config = example(up_to="01a20387-83c5-75bd-ba6d-f4c31582b60d")
 
     up_to: uuid.UUID
 

@@ -25,7 +25,7 @@ from cases.access.organisations import (
     RegionCode,
 )
 from cases.access.permissions import Permission
-from viewer.api.fields import Line
+from viewer.api.fields import NUMBER, Line, example
 from viewer.dependencies import After, Database, Limit, Match, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api", tags=["organisations"])
@@ -89,14 +89,14 @@ class ProviderList(BaseModel):
 class ProviderChange(BaseModel):
     """What is to be different; what is left out stays as it is."""
 
+    model_config = example(name="Region Prov", clinician_image_release="ON_FINAL", dpo_contact="dataskydd@prov.example")
+
     name: Line | None = None
     extract_includes_name: bool | None = None
     clinician_image_release: ImageRelease | None = None
     image_release_elsewhere: bool | None = None
-    tile_cache_seconds: int | None = Field(
+    tile_cache_seconds: Annotated[int, NUMBER, Field(ge=0, le=LONGEST_KEPT)] | None = Field(
         default=None,
-        ge=0,
-        le=LONGEST_KEPT,
         description="How long browsers may keep tiles and small pictures; 0, which is usual, for not at all.",
     )
     dpo_contact: Line | None = None
@@ -106,11 +106,15 @@ class ProviderChange(BaseModel):
 class ProviderMove(BaseModel):
     """Where a care provider goes."""
 
+    model_config = example(status="ACTIVE")
+
     status: ProviderStatus
 
 
 class NewUnit(BaseModel):
     """A care unit to enter: one of law, or a part of one."""
+
+    model_config = example(hsa_id="SE0000000000-1A01", name="Klinisk patologi")
 
     hsa_id: Line
     name: Line
@@ -120,6 +124,10 @@ class NewUnit(BaseModel):
 class NewDepartment(BaseModel):
     """A department to enter."""
 
+    model_config = example(
+        care_unit_id="01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03", name="Klinisk patologi, gastro", phone_urgent="0480-000 00"
+    )
+
     care_unit_id: uuid.UUID
     name: Line
     phone_urgent: Line | None = None
@@ -128,12 +136,16 @@ class NewDepartment(BaseModel):
 class UnitChange(BaseModel):
     """What is to be different; what is left out stays as it is. Closing is for good."""
 
+    model_config = example(name="Klinisk patologi och cytologi")
+
     name: Line | None = None
     closed: bool = False
 
 
 class DepartmentChange(UnitChange):
     """What is to be different; what is left out stays as it is. Closing is for good."""
+
+    model_config = example(phone_urgent="0480-000 01")
 
     phone_urgent: Line | None = None
 

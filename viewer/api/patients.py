@@ -23,7 +23,7 @@ from cases.access.patients import (
     show,
 )
 from cases.access.permissions import Permission
-from viewer.api.fields import Line
+from viewer.api.fields import Line, example
 from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
@@ -42,6 +42,8 @@ class Number(BaseModel):
         root_oid: of a local reserve number's region; the national kinds have their own.
     """
 
+    model_config = example(type="PNR", value="19121212-1212")
+
     type: IdentifierType
     value: Line
     root_oid: Line | None = None
@@ -53,6 +55,10 @@ class Number(BaseModel):
 
 class NewPatient(BaseModel):
     """Somebody to take in; birth date and sex where the number does not state them."""
+
+    model_config = example(
+        number={"type": "PNR", "value": "19121212-1212"}, given_name="Tolvan", family_name="Tolvansson"
+    )
 
     number: Number
     given_name: Line
@@ -68,6 +74,8 @@ class FurtherNumber(BaseModel):
         known_as: the patient that has this number here already and was found to be the same person.
     """
 
+    model_config = example(number={"type": "SNR", "value": "19701063-2391"})
+
     number: Number
     known_as: uuid.UUID | None = None
 
@@ -75,17 +83,23 @@ class FurtherNumber(BaseModel):
 class NewProtection(BaseModel):
     """How the tax agency protects the identity, as just looked up."""
 
+    model_config = example(protection="SEKRETESSMARKERING")
+
     protection: Protection
 
 
 class NewObjection(BaseModel):
     """Whether the patient objects to sharing."""
 
+    model_config = example(objects=True)
+
     objects: bool
 
 
 class NewMismatch(BaseModel):
     """Whether what is gathered under the patient may be different people's."""
+
+    model_config = example(doubtful=True)
 
     doubtful: bool
 

@@ -19,7 +19,7 @@ from cases.access.people import Assignment, Person, Source
 from cases.access.permissions import Permission, Role
 from cases.sharing import competences
 from viewer.api.competences import CompetenceRow, show_competence
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import NUMBER, Line, Moment, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api", tags=["people"])
@@ -41,17 +41,29 @@ class AssignmentText(BaseModel):
     valid_from: Moment
     valid_to: Annotated[Moment | None, Field(description="The first moment it no longer holds.")] = None
     source: Source = Source.LOCAL
-    fte: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="Share of full time.")] = 1.0
+    fte: Annotated[float, NUMBER, Field(gt=0, le=1, allow_inf_nan=False, description="Share of full time.")] = 1.0
 
 
 class NewAssignment(AssignmentText):
     """A further assignment for somebody who works for one's own care provider."""
+
+    model_config = example(
+        person_id="01a20380-1c10-7a41-9c1e-5d2f7b8e0a01",
+        employee_hsa_id="SE0000000000-2B01",
+        commission_hsa_id="SE0000000000-3C02",
+        commission_name="Patolog, kvalitetssäkring",
+        commission_purpose="Kvalitetssäkring",
+        care_unit_id="01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+        valid_from="2026-12-01T00:00:00+01:00",
+    )
 
     person_id: uuid.UUID
 
 
 class AssignmentEnd(BaseModel):
     """When an assignment ends; a moment in the past means now."""
+
+    model_config = example(valid_to="2027-01-01T00:00:00+01:00")
 
     valid_to: Moment
 
@@ -80,11 +92,32 @@ class PersonText(BaseModel):
 class NewPerson(PersonText):
     """Somebody who begins to work for one's own care provider. Who is known by the licence is found by it."""
 
+    model_config = example(
+        given_name="Eva",
+        family_name="Ek",
+        title="Överläkare",
+        license_number="000123",
+        license_professions=["Läkare"],
+        specialities=["Klinisk patologi"],
+        assignment={
+            "employee_hsa_id": "SE0000000000-2B01",
+            "commission_hsa_id": "SE0000000000-3C01",
+            "commission_name": "Patolog, vård och behandling",
+            "commission_purpose": "Vård och behandling",
+            "commission_rights": ["Läsa;alt;VE"],
+            "care_unit_id": "01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+            "department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+            "valid_from": "2026-12-01T00:00:00+01:00",
+        },
+    )
+
     assignment: AssignmentText
 
 
 class PersonChange(BaseModel):
     """What is to be different; what is left out stays as it is."""
+
+    model_config = example(family_name="Ek Alm")
 
     given_name: Line | None = None
     family_name: Line | None = None

@@ -14,7 +14,7 @@ from cases.access.actors import Actor
 from cases.access.patients import load_patient
 from cases.access.permissions import Permission
 from cases.access.relations import NoticeChannel, RelationReason
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import Line, Moment, example
 from viewer.dependencies import Database, Now, permit
 
 router = APIRouter(prefix="/api", tags=["relations"])
@@ -30,6 +30,8 @@ class NewRelation(BaseModel):
         reason_text: needed where the reason is another one.
         whole_unit: everybody at one's care unit does.
     """
+
+    model_config = example(reason="REFERRAL")
 
     reason: RelationReason
     reason_text: Line | None = None
@@ -60,12 +62,16 @@ class RelationList(BaseModel):
 class NewNotice(BaseModel):
     """That a patient was told."""
 
+    model_config = example(channel="LETTER", text_version="3")
+
     channel: NoticeChannel
     text_version: Line
 
 
 class NewPublicNotice(BaseModel):
     """That all patients were told."""
+
+    model_config = example(text_version="3")
 
     text_version: Line
 

@@ -18,7 +18,7 @@ from cases.sharing.requests import ShareRequest, deciding, disclosures, ending, 
 from cases.sharing.requests.deciding import DeclineReason
 from cases.sharing.requests.ending import ReturnReason
 from cases.sharing.requests.request import Side
-from viewer.api.fields import ClinicalText, Line
+from viewer.api.fields import ClinicalText, Line, example
 from viewer.api.request_views import RequestView, show_request
 from viewer.dependencies import Database, Now, permit, set_etag
 from viewer.idempotency import Again, Repeat
@@ -45,18 +45,24 @@ class Acceptance(BaseModel):
         read_myself: you read it too.
     """
 
-    receiver_accession: Annotated[Line, Field(max_length=40)] | None = Field(None, examples=["L26-04711"])
+    model_config = example(receiver_accession="L26-04711", read_myself=True)
+
+    receiver_accession: Annotated[Line, Field(max_length=40)] | None = None
     read_myself: bool = False
 
 
 class Why(BaseModel):
     """Why, in words for the other side."""
 
-    text: ClinicalText = Field(examples=["Patienten har flyttat."])
+    model_config = example(text="Patienten har flyttat.")
+
+    text: ClinicalText
 
 
 class Decline(Why):
     """Saying no."""
+
+    model_config = example(reason="CAPACITY", text="Ingen som läser gastro är i tjänst denna vecka.")
 
     reason: DeclineReason
 
@@ -64,11 +70,15 @@ class Decline(Why):
 class GivingBack(Why):
     """Giving it back without an answer."""
 
+    model_config = example(reason="INSUFFICIENT_MATERIAL", text="Snitten är för tjocka för att bedömas.")
+
     reason: ReturnReason
 
 
 class NamedReader(BaseModel):
     """Somebody at the performer."""
+
+    model_config = example(assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02")
 
     assignment_id: uuid.UUID
 
@@ -76,11 +86,15 @@ class NamedReader(BaseModel):
 class NewReader(Why):
     """Somebody else at the performer, and why."""
 
+    model_config = example(assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02", text="Ledig från och med i morgon.")
+
     assignment_id: uuid.UUID
 
 
 class MoreSlides(BaseModel):
     """Slides to hand out too."""
+
+    model_config = example(slide_ids=["01a20385-52ab-7c20-9d31-2f6b7a815c23"])
 
     slide_ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=200)]
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from cases.access.actors import Actor
@@ -24,7 +24,7 @@ from cases.sharing.opened_requests import (
 from cases.sharing.requests import LegalGround, Manifest, ReasonCode, agreed, drafting, lock_request, submitting
 from cases.sharing.requests.drafting import Wish
 from cases.sharing.service_descriptions import Notifier, RequestType, ServiceDescription, Urgency
-from viewer.api.fields import ClinicalText, Line, Moment
+from viewer.api.fields import ClinicalText, Line, Moment, example
 from viewer.api.request_views import PartyShown, RequestView, show_request
 from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 from viewer.idempotency import Again
@@ -38,7 +38,6 @@ Reader = Annotated[Actor, Depends(permit(Permission.READ_RECORD), scope="functio
 Ids = Annotated[list[uuid.UUID], Field(max_length=200)]
 
 EXAMPLE: JsonDict = {
-    "case_id": "01a20385-4f40-758f-9761-dfd273a10a16",
     "type": "SECOND_OPINION",
     "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
     "subspecialty": "GI",
@@ -65,6 +64,8 @@ class RequestDraft(BaseModel):
         parent_request_id: an earlier request that this one follows.
     """
 
+    model_config = example(**EXAMPLE)
+
     type: RequestType
     performer_department_id: uuid.UUID
     subspecialty: Subspecialty
@@ -89,8 +90,6 @@ class RequestDraft(BaseModel):
     cancer_notification_by: Notifier | None = None
     parent_request_id: uuid.UUID | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
     def read(self) -> Wish:
         """As the rules take it."""
         lists = {"slide_ids", "glass_ids", "attachment_ids", "case_ids"}
@@ -101,6 +100,8 @@ class RequestDraft(BaseModel):
 
 class NewRequest(RequestDraft):
     """What somebody wants to ask about a case."""
+
+    model_config = example(case_id="01a20385-4f40-758f-9761-dfd273a10a16", **EXAMPLE)
 
     case_id: uuid.UUID
 

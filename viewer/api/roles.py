@@ -15,7 +15,7 @@ from cases.access.organisations import find_department
 from cases.access.people import find_assignment
 from cases.access.permissions import PERMITS, Permission, Role
 from cases.sharing.roles import ROLES
-from viewer.api.fields import Day, Line, Moment
+from viewer.api.fields import Day, Line, Moment, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api", tags=["roles"])
@@ -40,6 +40,14 @@ class RoleRow(BaseModel):
 
 class NewAnalysis(BaseModel):
     """A need-and-risk analysis that was decided; reviewed within a year where nothing else is said."""
+
+    model_config = example(
+        role="PAT",
+        document_ref="Dnr 2026-0119",
+        decided_by="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+        decided_at="2026-11-20T10:00:00+01:00",
+        review_due="2027-11-20",
+    )
 
     role: Role
     document_ref: Line
@@ -69,6 +77,12 @@ class AnalysisList(BaseModel):
 
 class NewGrant(BaseModel):
     """A role to give; it waits until a head of the unit approves it."""
+
+    model_config = example(
+        assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+        role="PAT",
+        department_id="01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+    )
 
     assignment_id: uuid.UUID
     role: Role
@@ -103,6 +117,13 @@ class GrantList(BaseModel):
 
 class NewDelegation(BaseModel):
     """A permission to hand to a coordinator until a day."""
+
+    model_config = example(
+        to_assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+        permission="ACCEPT_REQUEST",
+        valid_to="2027-01-04T00:00:00+01:00",
+        document_ref="Dnr 2026-0120",
+    )
 
     to_assignment_id: uuid.UUID
     permission: Permission

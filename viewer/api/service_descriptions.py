@@ -23,13 +23,13 @@ from cases.sharing.service_descriptions import (
     ServiceTerms,
     Urgency,
 )
-from viewer.api.fields import Days, Moment
+from viewer.api.fields import NUMBER, Days, Moment, example
 from viewer.dependencies import After, Database, Limit, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api/service-descriptions", tags=["agreements"])
 Reader = Annotated[Actor, Depends(permit(Permission.SEE_AGREEMENTS, Permission.MANAGE_AGREEMENTS), scope="function")]
 Manager = Annotated[Actor, Depends(permit(Permission.MANAGE_AGREEMENTS), scope="function")]
-Minutes = Annotated[int, Field(gt=0, le=525_600)]
+Minutes = Annotated[int, NUMBER, Field(gt=0, le=525_600)]
 
 
 class Terms(BaseModel):
@@ -42,13 +42,13 @@ class Terms(BaseModel):
     responsibility_model: ResponsibilityModel = ResponsibilityModel.INDEPENDENT
     accept_minutes: dict[Urgency, Minutes]
     answer_minutes: dict[Urgency, Minutes]
-    max_cases_per_week: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    max_cases_per_week: Annotated[int, NUMBER, Field(gt=0, le=10_000)] | None = None
     requires_receiver_accession: bool = False
     countersign_rule: CountersignRule = CountersignRule.NONE
     cancer_notification_by: Notifier = Notifier.OWNER
     allow_download: bool = False
     price_list_id: uuid.UUID | None = None
-    disclosure_ttl_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    disclosure_ttl_days: Annotated[int, NUMBER, Field(ge=1, le=3650)] = 90
     post_answer_view_days: Days = 30
     valid_from: Moment
     valid_to: Annotated[Moment | None, Field(description="The first moment it no longer holds.")] = None
@@ -60,6 +60,19 @@ class Terms(BaseModel):
 
 class NewService(BaseModel):
     """A service for the other party to accept; the customer is one of the agreement's parties."""
+
+    model_config = example(
+        agreement_id="01a20381-3e42-7d35-92e5-7c4b9d0a3e05",
+        customer_id="01a20380-05c4-7b24-b1d4-3a0d5b6e4d04",
+        terms={
+            "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+            "request_type": "SECOND_OPINION",
+            "subspecialties": ["GI"],
+            "accept_minutes": {"ROUTINE": 1440},
+            "answer_minutes": {"ROUTINE": 7200},
+            "valid_from": "2026-12-01T00:00:00+01:00",
+        },
+    )
 
     agreement_id: uuid.UUID
     customer_id: uuid.UUID
@@ -94,6 +107,8 @@ class ServiceList(BaseModel):
 
 class Answers(BaseModel):
     """Four questions about how the reading is done; the first yes decides."""
+
+    model_config = example(works_for_owner=False, owner_sends_case=True, looks_up=False, only_technical=False)
 
     works_for_owner: bool
     owner_sends_case: bool

@@ -27,6 +27,7 @@ from cases.sharing.resources import describe_slides
 from cases.sharing.worklists import Listed, find_slide, list_slides
 from tiler.colour import ColourProfile
 from tiler.layout import PixelPath
+from viewer.api.fields import example
 from viewer.dependencies import Database, Files, Limit, Match, Now, permit, require_version, set_etag
 from viewer.headers import caching
 
@@ -112,6 +113,10 @@ class SlidesCase(BaseModel):
     Attributes:
         glass_slide_id: left out, it is the one glass of the case that waits for an image, if there is just one.
     """
+
+    model_config = example(
+        case_id="01a20385-4f40-758f-9761-dfd273a10a16", glass_slide_id="01a20385-5031-7179-b629-b08fd14e7209"
+    )
 
     case_id: uuid.UUID
     glass_slide_id: uuid.UUID | None = None

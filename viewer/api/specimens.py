@@ -18,13 +18,13 @@ from cases.records import specimens
 from cases.records.pathology_case import PathologyCase
 from cases.records.specimens import GlassSlide, Laterality, Specimen, StainKind, TissueBlock, name_glass
 from cases.sharing.opened_cases import open_own_case
-from viewer.api.fields import ClinicalText, Line, Moment
+from viewer.api.fields import NUMBER, ClinicalText, Line, Moment, example
 from viewer.dependencies import Database, Match, Now, permit, require_version, set_etag
 
 router = APIRouter(prefix="/api", tags=["specimens"])
 Registrar = Annotated[Actor, Depends(permit(Permission.REGISTER_RECORD), scope="function")]
 Part = TypeVar("Part", Specimen, TissueBlock, GlassSlide)
-Number = Annotated[int, Field(ge=1, le=999)]
+Number = Annotated[int, NUMBER, Field(ge=1, le=999)]
 
 
 class GlassFields(BaseModel):
@@ -33,7 +33,7 @@ class GlassFields(BaseModel):
     stain_code: Annotated[Line, Field(max_length=40, examples=["HE"])] = "HE"
     stain_kind: StainKind = StainKind.HE
     antibody: Annotated[Line | None, Field(examples=["CK20"])] = None
-    level: Annotated[int | None, Field(ge=1, le=999)] = None
+    level: Number | None = None
     barcode: Line | None = None
     label_text: Line | None = None
     expected: Annotated[bool, Field(description="An image of it is waited for.")] = True
@@ -48,11 +48,17 @@ class NewGlassBody(GlassFields):
 class NewGlassOf(NewGlassBody):
     """A glass to register, of a tissue block or of the specimen itself."""
 
+    model_config = example(
+        tissue_block_id="01a20385-4fd2-728a-873a-c190e25f830a", stain_code="CK20", stain_kind="IHC", antibody="CK20"
+    )
+
     tissue_block_id: uuid.UUID | None = None
 
 
 class GlassChange(GlassFields):
     """What is to be different; what is left out stays as it is. Entering in error is for good."""
+
+    model_config = example(barcode="D26-00801-A1-2")
 
     entered_in_error: bool = False
 
@@ -68,12 +74,16 @@ class BlockFields(BaseModel):
 class NewBlockBody(BlockFields):
     """A tissue block to register with its glass; without a number it gets the next one."""
 
+    model_config = example(description="Central skiva", glass=[{"stain_code": "HE", "barcode": "D26-00801-A1-1"}])
+
     number: Number | None = None
     glass: Annotated[list[NewGlassBody], Field(max_length=100)] = []
 
 
 class BlockChange(BlockFields):
     """What is to be different; what is left out stays as it is. Entering in error is for good."""
+
+    model_config = example(location="Arkiv 3, hylla 12")
 
     entered_in_error: bool = False
 
@@ -96,6 +106,15 @@ class SpecimenFields(BaseModel):
 class NewSpecimenBody(SpecimenFields):
     """A specimen to register, with all that has been made of it; without a letter it gets the next one."""
 
+    model_config = example(
+        letter="A",
+        type="Hudbiopsi",
+        type_code="309066003",
+        site="Vänster underarm",
+        laterality="LEFT",
+        blocks=[{"glass": [{"stain_code": "HE", "barcode": "D26-00801-A1-1"}]}],
+    )
+
     letter: Annotated[str | None, Field(pattern="^[A-Z]{1,2}$", examples=["A"])] = None
     blocks: Annotated[list[NewBlockBody], Field(max_length=100)] = []
     glass: Annotated[list[NewGlassBody], Field(max_length=100, description="That is of no tissue block.")] = []
@@ -111,6 +130,8 @@ class NewSpecimenBody(SpecimenFields):
 
 class SpecimenChange(SpecimenFields):
     """What is to be different; what is left out stays as it is. Entering in error is for good."""
+
+    model_config = example(gross_description="Hudbit 12 x 8 x 5 mm med pigmenterad förändring.")
 
     entered_in_error: bool = False
 

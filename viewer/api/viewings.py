@@ -22,6 +22,7 @@ from cases.sharing.intended_use import IntendedUse
 from cases.sharing.worklists import Listed
 from slides.geometry import Size
 from tiler.grid import Grid
+from viewer.api.fields import example
 from viewer.api.slides import Slide, show
 from viewer.dependencies import Database, Now, Settings, permit
 
@@ -30,6 +31,8 @@ router = APIRouter(prefix="/api/viewings", tags=["viewings"])
 
 class OpenSlide(BaseModel):
     """Which slide to open."""
+
+    model_config = example(slide_id="01a20385-52aa-7b11-8a7a-1b0a8f4a2b22")
 
     slide_id: uuid.UUID
 

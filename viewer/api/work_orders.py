@@ -21,8 +21,8 @@ from cases.access.gate import Intent
 from cases.access.permissions import Permission
 from cases.records.pathology_case import find_case
 from cases.sharing import work_orders
-from cases.sharing.answers.reading import require_told
 from cases.sharing.moves import list_events
+from cases.sharing.onlookers import require_party
 from cases.sharing.requests import ShareRequest, find_request, lock_request
 from cases.sharing.resources import describe_cases
 from cases.sharing.service_descriptions import Urgency
@@ -38,7 +38,7 @@ from cases.sharing.work_orders import (
     WorkOrderResult,
     WorkOrderStatus,
 )
-from viewer.api.fields import Line, Moment
+from viewer.api.fields import NUMBER, Line, Moment, example
 from viewer.api.messages import Clinical
 from viewer.dependencies import Database, Now, permit, set_etag
 from viewer.idempotency import Again, Repeat
@@ -60,15 +60,23 @@ class NewWorkOrder(BaseModel):
         slides: new glass slides that are wanted, where sections are cut.
     """
 
-    kind: WorkKind = Field(examples=["IHC"])
-    target_kind: TargetKind | None = Field(None, examples=["BLOCK"])
+    model_config = example(
+        kind="IHC",
+        target_kind="BLOCK",
+        target_id="01a20385-4fd2-728a-873a-c190e25f830a",
+        code="CK20",
+        comment="Från det mest atypiska området.",
+    )
+
+    kind: WorkKind
+    target_kind: TargetKind | None = None
     target_id: uuid.UUID | None = None
-    code: Annotated[Line, Field(max_length=80)] | None = Field(None, examples=["CK20"])
-    comment: Clinical | None = Field(None, examples=["Från det mest atypiska området."])
+    code: Annotated[Line, Field(max_length=80)] | None = None
+    comment: Clinical | None = None
     urgency: Urgency | None = None
     done_by: DoneBy = DoneBy.OWNER_LAB
     blocking: bool = True
-    slides: Annotated[int, Field(ge=1, le=50)] = 1
+    slides: Annotated[int, NUMBER, Field(ge=1, le=50)] = 1
 
 
 class WorkOrderRow(BaseModel):
@@ -121,15 +129,21 @@ class Done(BaseModel):
         missing: what could not be done, where it was done in part.
     """
 
+    model_config = example(
+        slide_ids=["01a20385-52ab-7c20-9d31-2f6b7a815c23"], missing="Materialet räckte till två av tre nivåer."
+    )
+
     slide_ids: Annotated[list[uuid.UUID], Field(max_length=50)] = []
-    missing: Clinical | None = Field(None, examples=["Materialet räckte till två av tre nivåer."])
+    missing: Clinical | None = None
 
 
 class Refused(BaseModel):
     """Why an order cannot be done."""
 
+    model_config = example(reason="INSUFFICIENT_MATERIAL", text="Blocket är tomt.")
+
     reason: RejectReason
-    text: Clinical | None = Field(None, examples=["Blocket är tomt."])
+    text: Clinical | None = None
 
 
 class Sent(BaseModel):
@@ -139,12 +153,16 @@ class Sent(BaseModel):
         carrier: who carries it, and under what number.
     """
 
-    carrier: Line = Field(examples=["PostNord 00373500489530470000"])
+    model_config = example(carrier="PostNord 00373500489530470000", at="2026-11-22T14:05:00+01:00")
+
+    carrier: Line
     at: Moment
 
 
 class Happened(BaseModel):
     """When something happened."""
+
+    model_config = example(at="2026-11-22T14:05:00+01:00")
 
     at: Moment
 
@@ -304,7 +322,7 @@ def _do(
 
 
 def _admit(database: Session, request: ShareRequest, *, by: Actor, now: datetime, viewed: bool = False) -> None:
-    require_told(database, request, by=by, now=now)
+    require_party(request, by=by, now=now)
     case = find_case(database, request.case_id)
     resource = describe_cases(database, [case], by=by, now=now)[case.id]
     decision = admit(database, resource, Intent.READ, by=by, now=now)

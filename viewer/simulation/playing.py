@@ -79,5 +79,5 @@ def _wait(stage: Stage, until: datetime) -> None:
 
 
 def _look(stage: Stage) -> None:
-    with transaction(stage.worker) as session:
-        timers.run(session, now=stage.clock.tick())
+    now = stage.clock.tick()
+    timers.run(lambda: transaction(stage.worker, now=now), now=now)

@@ -16,13 +16,14 @@ from cases.access.audit import Event
 from cases.access.decisions import admit
 from cases.access.errors import Conflict, Invalid, NotPermitted
 from cases.access.gate import Intent
+from cases.access.permissions import PERMITS, Permission
 from cases.access.uniqueness import insert_unique
 from cases.database import Base, Versioned
 from cases.sharing.answers.answer import STANDING, Answer, AnswerVersion
 from cases.sharing.answers.content import DISCREPANCIES
 from cases.sharing.answers.reading import describe_case, write_down
 from cases.sharing.answers.register import find_answer, find_signed
-from cases.sharing.requests import RequestStatus, ShareRequest, Side, lock_request, side_of
+from cases.sharing.requests import RequestStatus, ShareRequest, Side, lock_request, parties, side_of
 
 
 class ReconciliationOutcome(StrEnum):
@@ -90,12 +91,11 @@ def start(session: Session, request: ShareRequest, *, by: Actor, now: datetime) 
     """Take up the discrepancy that the answer to one's own request states. Beginning twice is beginning once.
 
     Raises:
-        NotPermitted: the other side.
+        NotPermitted: the other side, or another care unit or department of the owner's.
         Conflict: there is no answer, or it states no discrepancy.
         Refused: the gate said no.
     """
-    if side_of(request, by) is not Side.OWNER:
-        raise NotPermitted("A discrepancy is reconciled by the department whose diagnosis it is about.")
+    _require_recipient(session, request, by=by, now=now)
     admit(session, describe_case(session, request, by=by, now=now), Intent.READ, by=by, now=now)
     version = find_signed(session, request)
     if version is None or version.said.agreement not in DISCREPANCIES:
@@ -119,14 +119,13 @@ def decide(session: Session, reconciliation: Reconciliation, judgement: Judgemen
     """Say what came of a discrepancy, or say it anew while the request is not closed.
 
     Raises:
-        NotPermitted: the other side.
+        NotPermitted: the other side, or another care unit or department of the owner's.
         Conflict: the request is closed.
         Invalid: the clinician was told in the future, or nobody says how; or the third opinion is no such request.
         Refused: the gate said no.
     """
     request = lock_request(session, reconciliation.request_id, by=by)
-    if side_of(request, by) is not Side.OWNER:
-        raise NotPermitted("A discrepancy is reconciled by the department whose diagnosis it is about.")
+    _require_recipient(session, request, by=by, now=now)
     if request.status is RequestStatus.CLOSED:
         raise Conflict("The request is closed, and what came of the discrepancy stands.")
     if (judgement.clinician_informed_at is None) != (judgement.clinician_informed_how is None):
@@ -175,3 +174,12 @@ def is_settled(session: Session, request_id: uuid.UUID) -> bool:
         .where(AnswerVersion.request_id == request_id, Reconciliation.decided_at.is_not(None))
     )
     return any(version.said.agreement is stated for version in decided)
+
+
+def _require_recipient(session: Session, request: ShareRequest, *, by: Actor, now: datetime) -> None:
+    """Let only those reconcile who could acknowledge the answer: the department that asked, and who is named for it."""
+    if side_of(request, by) is not Side.OWNER:
+        raise NotPermitted("A discrepancy is reconciled by the department whose diagnosis it is about.")
+    named = (request.requester_assignment_id, request.watcher_assignment_id, request.stand_in_assignment_id)
+    if by.assignment_id not in named or by.roles(now).isdisjoint(PERMITS[Permission.ACKNOWLEDGE_ANSWER]):
+        parties.require_side(session, request, Side.OWNER, Permission.ACKNOWLEDGE_ANSWER, by=by, now=now)

@@ -121,6 +121,8 @@ def advance(
         request.ended_at, request.end_reason, request.end_text = now, reason, text
     with platform(session):
         case = session.get_one(PathologyCase, request.case_id)
+        if after is not before or event == "amend":
+            request.escalation = 0  # what was late is done, or begins anew; neither side's to say
     disclosures.follow(session, request, event, by=by, now=now)
     if event == "reopen":  # what has been blocked or ended since the answer stands against it once more
         rights.changed(session, patients=[case.patient_id])

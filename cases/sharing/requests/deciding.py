@@ -237,9 +237,13 @@ def _require_assigner(
 
 
 def _require_open_case(session: Session, request: ShareRequest) -> None:
-    """There is something left to sign out: the owner's laboratory may have ended the case since it was offered."""
+    """There is something left to sign out: the owner's laboratory may have ended the case since it was offered.
+
+    The case stays locked, so that it does not end between this and the handing over.
+    """
+    found = select(PathologyCase.status).where(PathologyCase.id == request.case_id)
     with platform(session):
-        status = session.scalar(select(PathologyCase.status).where(PathologyCase.id == request.case_id))
+        status = session.scalar(found.with_for_update(key_share=True))
     if status not in OPEN:
         raise Conflict("The owner has ended this case meanwhile, so there is nothing to take over. Decline it.")
 

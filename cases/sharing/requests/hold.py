@@ -50,7 +50,7 @@ MEANINGS: Mapping[HoldReason, HoldMeaning] = {
         Code.D21,
         "The agreement or the service between the two care providers is not in force.",
         "The agreement administrators of both care providers",
-        "Renew the agreement or the service; the request goes on by itself when it is in force.",
+        "Agree on a new one, then recall or cancel this request and ask anew under it.",
     ),
     HoldReason.SPARR: HoldMeaning(
         Code.D30,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor, Period
@@ -106,20 +106,24 @@ def resolve(session: Session, request: ShareRequest, *, by: Actor, now: datetime
         raise Conflict(f"It is still held. {what}")
 
 
-def reconsider(session: Session) -> None:
+def reconsider(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
     """Before the commit: look again at the requests that what changed in this transaction may concern.
 
     What changed has been noted by `cases.access.rights.changed`.
+
+    Returns:
+        As `recheck`.
     """
     changed: Changed | None = session.info.get("changed")
-    if changed and (changed.patients or changed.providers or changed.resources):
-        recheck(
-            session,
-            patients=frozenset(changed.patients),
-            providers=frozenset(changed.providers),
-            slides=frozenset(changed.resources),
-            now=datetime.now(UTC),
-        )
+    if not changed or not (changed.patients or changed.providers or changed.resources):
+        return ()
+    return recheck(
+        session,
+        patients=frozenset(changed.patients),
+        providers=frozenset(changed.providers),
+        slides=frozenset(changed.resources),
+        now=now,
+    )
 
 
 def recheck(
@@ -129,8 +133,14 @@ def recheck(
     providers: Collection[uuid.UUID] = (),
     slides: Collection[uuid.UUID] = (),
     now: datetime,
-) -> None:
+) -> Sequence[uuid.UUID]:
     """Look again at requests under way that a change may concern, whoever made it.
+
+    The order of locks: who moves requests locks them first, by their ids, and after that waits for nothing but what
+    they move with them, such as their case. Who changes something else first, such as a case, waits for no request:
+    those that are free are looked at here, and the others, which somebody is moving, in transactions of their own as
+    soon as the change is committed. So no two wait for each other in a ring, and what is moved at the same moment is
+    looked at by whoever comes second.
 
     Args:
         session: of this transaction.
@@ -138,6 +148,9 @@ def recheck(
         providers: whose agreements or services changed.
         slides: slide images that came, were verified or were put in quarantine.
         now: when.
+
+    Returns:
+        Requests that somebody else has locked, for `look_again` after the commit.
     """
     concerned = or_(
         PathologyCase.patient_id.in_(patients),
@@ -152,16 +165,26 @@ def recheck(
             .where(ShareRequest.status.in_(UNANSWERED), concerned)
             .order_by(ShareRequest.id)
         ).all()
-        # In the same order everywhere, so that two transactions do not wait for each other in a ring.
-        for request_id in found:
-            settle(session, lock_request(session, request_id, by=None), by=None, now=now)
+        free = session.scalars(
+            select(ShareRequest)
+            .where(ShareRequest.id.in_(found))
+            .order_by(ShareRequest.id)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        for request in free:
+            settle(session, request, by=None, now=now)
+    return sorted(set(found) - {one.id for one in free})
 
 
-def find_due(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
-    """Requests that time alone may have changed: held or not offered yet, or whose agreement has ended meanwhile.
+def look_again(session: Session, request_id: uuid.UUID, *, now: datetime) -> None:
+    """Look again at one request, in a transaction that has locked nothing yet: waits for whoever moves it."""
+    with platform(session):
+        settle(session, lock_request(session, request_id, by=None), by=None, now=now)
 
-    For a timer, which settles each in a transaction or a savepoint of its own.
-    """
+
+def may_be_due(now: datetime) -> ColumnElement[bool]:
+    """Of requests that a moment may let go on or hold: held or not offered yet, or the agreement has ended by then."""
     over = (
         select(ServiceDescription.id)
         .join(Agreement, Agreement.id == ServiceDescription.agreement_id)
@@ -174,17 +197,10 @@ def find_due(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
             )
         )
     )
-    with platform(session):
-        return session.scalars(
-            select(ShareRequest.id)
-            .where(
-                or_(
-                    ShareRequest.status.in_((RequestStatus.SUBMITTED, RequestStatus.HELD)),
-                    ShareRequest.status.in_(UNANSWERED) & ShareRequest.service_description_id.in_(over),
-                )
-            )
-            .order_by(ShareRequest.id)
-        ).all()
+    return or_(
+        ShareRequest.status.in_((RequestStatus.SUBMITTED, RequestStatus.HELD)),
+        ShareRequest.status.in_(UNANSWERED) & ShareRequest.service_description_id.in_(over),
+    )
 
 
 def _find_reasons(session: Session, request: ShareRequest, *, now: datetime) -> set[HoldReason]:

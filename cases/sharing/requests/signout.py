@@ -31,4 +31,5 @@ def follow(session: Session, request: ShareRequest, case: PathologyCase, event: 
     else:
         return
     with platform(session):
+        session.refresh(case, with_for_update={"key_share": True})  # its laboratory may be moving it
         case.signout_department_id = holder

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from cases.access import accounts, sessions
 from cases.access.sessions import Ending, Method
 from cases.transaction import transaction
+from viewer.api.fields import example
 from viewer.api.session.asking import Make, Unlocked, find_address, find_token, hand_over, require_token
 from viewer.api.session.state import SessionState, show
 from viewer.dependencies import Database, Now, find_session
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api/session", tags=["session"])
 class Proof(BaseModel):
     """Who is signed in shows again who they are: by one of the two. Demo people show nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid") | example(code="123456")
 
     password: str | None = Field(default=None, max_length=500)
     code: str | None = Field(default=None, max_length=20)
@@ -36,6 +37,8 @@ class Enrolment(BaseModel):
 
 class EnrolmentProof(BaseModel):
     """That the telephone makes the right codes, and a password of one's own in place of the first one."""
+
+    model_config = example(code="123456", new_password="korrekt häst batteri häftstift")  # noqa: S106 - nobody's
 
     code: str = Field(max_length=20)
     new_password: str = Field(max_length=500)

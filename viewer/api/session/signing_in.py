@@ -13,6 +13,7 @@ from cases.access import accounts, people, sessions
 from cases.access.errors import NotPermitted, NotThere
 from cases.access.sessions import Ending, Method, State
 from cases.transaction import transaction
+from viewer.api.fields import example
 from viewer.api.session.asking import Make, SomebodySignedIn, Unlocked, find_address, find_token, hand_over
 from viewer.api.session.state import SessionState, show
 from viewer.dependencies import Database, Now, Settings, cookie_name
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/api/session", tags=["session"])
 class DemoSignIn(BaseModel):
     """A choice among the demo people, and the assignment to act under if it is clear already."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid") | example(person_id="01a20380-1c10-7a41-9c1e-5d2f7b8e0a01")
 
     person_id: uuid.UUID
     assignment_id: uuid.UUID | None = None
@@ -33,7 +34,11 @@ class DemoSignIn(BaseModel):
 class LocalSignIn(BaseModel):
     """A local account. The code is left out only when no second factor has been set up yet."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid") | example(
+        login="eva.ek",
+        password="korrekt häst batteri häftstift",  # noqa: S106 - an example, nobody's
+        code="123456",
+    )
 
     login: str = Field(max_length=200, pattern=r"^[^\x00]*$")
     password: str = Field(max_length=500)
@@ -42,6 +47,8 @@ class LocalSignIn(BaseModel):
 
 class ChosenAssignment(BaseModel):
     """Which assignment to act under from here on."""
+
+    model_config = example(assignment_id="01a20380-2d31-7c52-8b2d-6e3a8c9f1b02")
 
     assignment_id: uuid.UUID
 

@@ -19,7 +19,7 @@ from cases.sharing.requests import RequestStatus
 from cases.sharing.service_descriptions import RequestType, Urgency
 from cases.sharing.worklists import CaseList, Place, RequestList, Wanted
 from cases.sharing.worklists.lists import NEEDS
-from viewer.api.fields import Line
+from viewer.api.fields import Line, example
 from viewer.api.patients import Number
 from viewer.api.worklists.rows import ListedOwnCase, ListedRequest, Refusal, show_case, show_refusal, show_request
 from viewer.dependencies import Database, Limit, Now, permit
@@ -54,7 +54,9 @@ class Counts(BaseModel):
 class Term(BaseModel):
     """What is looked for; in a body, because people write identity numbers into every field there is."""
 
-    term: Annotated[Line, Field(max_length=worklists.LONGEST_TERM, examples=["D26-00123", "R-7K3F2Q"])]
+    model_config = example(term="D26-00801")
+
+    term: Annotated[Line, Field(max_length=worklists.LONGEST_TERM)]
 
 
 class SearchResult(BaseModel):

@@ -3719,12 +3719,13 @@ export interface components {
          *     Attributes:
          *         receiver_accession: the number that the case has with you, where the service wants one.
          *         read_myself: you read it too.
+         * @example {
+         *       "read_myself": true,
+         *       "receiver_accession": "L26-04711"
+         *     }
          */
         Acceptance: {
-            /**
-             * Receiver Accession
-             * @example L26-04711
-             */
+            /** Receiver Accession */
             receiver_accession?: string | null;
             /**
              * Read Myself
@@ -4195,6 +4196,9 @@ export interface components {
         /**
          * AssignmentEnd
          * @description When an assignment ends; a moment in the past means now.
+         * @example {
+         *       "valid_to": "2027-01-01T00:00:00+01:00"
+         *     }
          */
         AssignmentEnd: {
             /**
@@ -4434,6 +4438,9 @@ export interface components {
         /**
          * BlockChange
          * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         * @example {
+         *       "location": "Arkiv 3, hylla 12"
+         *     }
          */
         BlockChange: {
             /** Embedding */
@@ -4522,15 +4529,9 @@ export interface components {
             priority: components["schemas"]["Priority"];
             /** Svf Code */
             svf_code?: string | null;
-            /**
-             * Due At
-             * @example 2026-12-01T16:00:00Z
-             */
+            /** Due At */
             due_at?: string | null;
-            /**
-             * Clinical Question
-             * @example Malignitet?
-             */
+            /** Clinical Question */
             clinical_question?: string | null;
             /** Clinical History */
             clinical_history?: string | null;
@@ -4595,6 +4596,10 @@ export interface components {
         /**
          * CaseChange
          * @description What is to be different; what is left out stays as it is.
+         * @example {
+         *       "priority": "SNABB",
+         *       "status": "READY"
+         *     }
          */
         CaseChange: {
             /** @default HISTOLOGY */
@@ -4603,25 +4608,16 @@ export interface components {
             priority: components["schemas"]["Priority"];
             /** Svf Code */
             svf_code?: string | null;
-            /**
-             * Due At
-             * @example 2026-12-01T16:00:00Z
-             */
+            /** Due At */
             due_at?: string | null;
-            /**
-             * Clinical Question
-             * @example Malignitet?
-             */
+            /** Clinical Question */
             clinical_question?: string | null;
             /** Clinical History */
             clinical_history?: string | null;
             /** @example L3 */
             complexity_level?: components["schemas"]["Complexity"] | null;
-            /**
-             * Points
-             * @example 2.5
-             */
-            points?: number | string | null;
+            /** Points */
+            points?: (number | string) | null;
             /** Responsible Assignment Id */
             responsible_assignment_id?: string | null;
             /** Referral Decided At */
@@ -4739,6 +4735,9 @@ export interface components {
         /**
          * ChosenAssignment
          * @description Which assignment to act under from here on.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02"
+         *     }
          */
         ChosenAssignment: {
             /**
@@ -4837,6 +4836,16 @@ export interface components {
         /**
          * CompetenceText
          * @description What somebody can be asked in a subspecialty.
+         * @example {
+         *       "level": "EXPERT",
+         *       "max_complexity_level": 6,
+         *       "valid_to": "2027-12-31",
+         *       "validation": {
+         *         "at": "2026-09-01T12:00:00+02:00",
+         *         "cases": 60,
+         *         "concordance": 98.3
+         *       }
+         *     }
          */
         CompetenceText: {
             level: components["schemas"]["CompetenceLevel"];
@@ -4968,39 +4977,6 @@ export interface components {
          *         read_elsewhere: slides read on glass or in that viewer.
          *         unexamined: slides not looked at.
          *         annotations: that the answer cites; signing locks them.
-         * @example {
-         *       "agreement": "AGREE",
-         *       "codes": [
-         *         {
-         *           "axis": "T",
-         *           "code": "T67600",
-         *           "display": "Colon sigmoideum",
-         *           "system": "SNOMED_SE"
-         *         },
-         *         {
-         *           "axis": "M",
-         *           "code": "M82110",
-         *           "display": "Tubulärt adenom",
-         *           "system": "SNOMED_SE"
-         *         }
-         *       ],
-         *       "confidence": "DEFINITE",
-         *       "diagnosis": "Tubulärt adenom, låggradig dysplasi",
-         *       "malignant": false,
-         *       "platform": "EXTERNAL_CE_VIEWER",
-         *       "platform_name": "Granskaren",
-         *       "platform_version": "4.2",
-         *       "read_elsewhere": [
-         *         "019a9d3c-1111-7aaa-8aaa-000000000001"
-         *       ],
-         *       "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
-         *       "unexamined": [
-         *         {
-         *           "reason": "Samma snitt som A1-1",
-         *           "slide_id": "019a9d3c-1111-7aaa-8aaa-000000000002"
-         *         }
-         *       ]
-         *     }
          */
         "Content-Input": {
             /**
@@ -5078,39 +5054,6 @@ export interface components {
          *         read_elsewhere: slides read on glass or in that viewer.
          *         unexamined: slides not looked at.
          *         annotations: that the answer cites; signing locks them.
-         * @example {
-         *       "agreement": "AGREE",
-         *       "codes": [
-         *         {
-         *           "axis": "T",
-         *           "code": "T67600",
-         *           "display": "Colon sigmoideum",
-         *           "system": "SNOMED_SE"
-         *         },
-         *         {
-         *           "axis": "M",
-         *           "code": "M82110",
-         *           "display": "Tubulärt adenom",
-         *           "system": "SNOMED_SE"
-         *         }
-         *       ],
-         *       "confidence": "DEFINITE",
-         *       "diagnosis": "Tubulärt adenom, låggradig dysplasi",
-         *       "malignant": false,
-         *       "platform": "EXTERNAL_CE_VIEWER",
-         *       "platform_name": "Granskaren",
-         *       "platform_version": "4.2",
-         *       "read_elsewhere": [
-         *         "019a9d3c-1111-7aaa-8aaa-000000000001"
-         *       ],
-         *       "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
-         *       "unexamined": [
-         *         {
-         *           "reason": "Samma snitt som A1-1",
-         *           "slide_id": "019a9d3c-1111-7aaa-8aaa-000000000002"
-         *         }
-         *       ]
-         *     }
          */
         "Content-Output": {
             /**
@@ -5199,12 +5142,13 @@ export interface components {
         /**
          * Decline
          * @description Saying no.
+         * @example {
+         *       "reason": "CAPACITY",
+         *       "text": "Ingen som läser gastro är i tjänst denna vecka."
+         *     }
          */
         Decline: {
-            /**
-             * Text
-             * @example Patienten har flyttat.
-             */
+            /** Text */
             text: string;
             reason: components["schemas"]["DeclineReason"];
         };
@@ -5299,6 +5243,9 @@ export interface components {
         /**
          * DemoSignIn
          * @description A choice among the demo people, and the assignment to act under if it is clear already.
+         * @example {
+         *       "person_id": "01a20380-1c10-7a41-9c1e-5d2f7b8e0a01"
+         *     }
          */
         DemoSignIn: {
             /**
@@ -5312,6 +5259,9 @@ export interface components {
         /**
          * DepartmentChange
          * @description What is to be different; what is left out stays as it is. Closing is for good.
+         * @example {
+         *       "phone_urgent": "0480-000 01"
+         *     }
          */
         DepartmentChange: {
             /** Name */
@@ -5357,17 +5307,16 @@ export interface components {
          *         address: of a webhook, https; none for a folder.
          *         answers: RECEIVED to your own requests, GIVEN by you, or BOTH.
          *         language: of headings and codes in what is sent.
+         * @example {
+         *       "address": "https://lis.example/samsyn/answers",
+         *       "answers": "RECEIVED",
+         *       "name": "Laboratoriesystemet"
+         *     }
          */
         DestinationChange: {
-            /**
-             * Name
-             * @example Laboratoriesystemet
-             */
+            /** Name */
             name: string;
-            /**
-             * Address
-             * @example https://lis.example/samsyn/answers
-             */
+            /** Address */
             address?: string | null;
             /** @default BOTH */
             answers: components["schemas"]["cases__sharing__destinations__Answers"];
@@ -5477,6 +5426,12 @@ export interface components {
          *     Attributes:
          *         slide_ids: images of the case; the owner's are handed out to the performer with this.
          *         missing: what could not be done, where it was done in part.
+         * @example {
+         *       "missing": "Materialet räckte till två av tre nivåer.",
+         *       "slide_ids": [
+         *         "01a20385-52ab-7c20-9d31-2f6b7a815c23"
+         *       ]
+         *     }
          */
         Done: {
             /**
@@ -5484,10 +5439,7 @@ export interface components {
              * @default []
              */
             slide_ids: string[];
-            /**
-             * Missing
-             * @example Materialet räckte till två av tre nivåer.
-             */
+            /** Missing */
             missing?: string | null;
         };
         /**
@@ -5502,6 +5454,41 @@ export interface components {
          *
          *     Attributes:
          *         saving: by the author's hand, or by itself every few seconds. What a coordinator saves counts as dictation.
+         * @example {
+         *       "content": {
+         *         "agreement": "AGREE",
+         *         "codes": [
+         *           {
+         *             "axis": "T",
+         *             "code": "T67600",
+         *             "display": "Colon sigmoideum",
+         *             "system": "SNOMED_SE"
+         *           },
+         *           {
+         *             "axis": "M",
+         *             "code": "M82110",
+         *             "display": "Tubulärt adenom",
+         *             "system": "SNOMED_SE"
+         *           }
+         *         ],
+         *         "confidence": "DEFINITE",
+         *         "diagnosis": "Tubulärt adenom, låggradig dysplasi",
+         *         "malignant": false,
+         *         "platform": "EXTERNAL_CE_VIEWER",
+         *         "platform_name": "Granskaren",
+         *         "platform_version": "4.2",
+         *         "read_elsewhere": [
+         *           "01a20385-52aa-7b11-8a7a-1b0a8f4a2b22"
+         *         ],
+         *         "statement": "Tubulärt adenom med låggradig dysplasi. Radikalt avlägsnat.",
+         *         "unexamined": [
+         *           {
+         *             "reason": "Samma snitt som A1-1",
+         *             "slide_id": "01a20385-52ab-7c20-9d31-2f6b7a815c23"
+         *           }
+         *         ]
+         *       }
+         *     }
          */
         Draft: {
             content: components["schemas"]["Content-Input"];
@@ -5515,6 +5502,9 @@ export interface components {
         /**
          * DraftVisibility
          * @description Who sees a draft: its author alone, or the whole unit, so that another reader can go on with it.
+         * @example {
+         *       "visibility": "UNIT"
+         *     }
          */
         DraftVisibility: {
             visibility: components["schemas"]["cases__sharing__answers__answer__Visibility"];
@@ -5532,6 +5522,10 @@ export interface components {
         /**
          * EnrolmentProof
          * @description That the telephone makes the right codes, and a password of one's own in place of the first one.
+         * @example {
+         *       "code": "123456",
+         *       "new_password": "korrekt häst batteri häftstift"
+         *     }
          */
         EnrolmentProof: {
             /** Code */
@@ -5707,6 +5701,10 @@ export interface components {
         /**
          * ExtractMove
          * @description Where an extract goes, and what has to be said with it.
+         * @example {
+         *       "identity_proof": "ID_CARD",
+         *       "to": "IDENTITY_CHECKED"
+         *     }
          */
         ExtractMove: {
             to: components["schemas"]["ExtractState"];
@@ -5870,6 +5868,9 @@ export interface components {
         /**
          * FindingChange
          * @description A question to the line manager, or the result.
+         * @example {
+         *       "question": "Varför öppnades fallet på natten?"
+         *     }
          */
         FindingChange: {
             /** Question */
@@ -5896,6 +5897,11 @@ export interface components {
          *
          *     Attributes:
          *         how: the patient consented.
+         * @example {
+         *       "because": "CONSENT",
+         *       "how": "ORAL",
+         *       "reason": "Tidigare biopsi behövs för jämförelse."
+         *     }
          */
         FirstChoice: {
             because: components["schemas"]["AssertionType"];
@@ -5948,6 +5954,10 @@ export interface components {
         /**
          * FurtherLook
          * @description An active choice to look beyond what one's own unit has of a patient.
+         * @example {
+         *       "kind": "OTHER_UNIT",
+         *       "reason": "Tidigare biopsi behövs för jämförelse."
+         *     }
          */
         FurtherLook: {
             kind: components["schemas"]["ChoiceKind"];
@@ -5960,6 +5970,12 @@ export interface components {
          *
          *     Attributes:
          *         known_as: the patient that has this number here already and was found to be the same person.
+         * @example {
+         *       "number": {
+         *         "type": "SNR",
+         *         "value": "19701063-2391"
+         *       }
+         *     }
          */
         FurtherNumber: {
             number: components["schemas"]["Number"];
@@ -5969,18 +5985,22 @@ export interface components {
         /**
          * GivingBack
          * @description Giving it back without an answer.
+         * @example {
+         *       "reason": "INSUFFICIENT_MATERIAL",
+         *       "text": "Snitten är för tjocka för att bedömas."
+         *     }
          */
         GivingBack: {
-            /**
-             * Text
-             * @example Patienten har flyttat.
-             */
+            /** Text */
             text: string;
             reason: components["schemas"]["ReturnReason"];
         };
         /**
          * GlassChange
          * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         * @example {
+         *       "barcode": "D26-00801-A1-2"
+         *     }
          */
         GlassChange: {
             /**
@@ -6118,6 +6138,9 @@ export interface components {
         /**
          * Happened
          * @description When something happened.
+         * @example {
+         *       "at": "2026-11-22T14:05:00+01:00"
+         *     }
          */
         Happened: {
             /**
@@ -6231,18 +6254,12 @@ export interface components {
             /**
              * Lid Pattern
              * @description What its case numbers look like: # a digit, @ a capital letter, + one or more of it, | or.
-             * @example D##-#####
              */
             lid_pattern?: string | null;
             /**
              * List Columns
              * @description Our name of a column to the list's heading; an empty heading leaves the column out.
              * @default {}
-             * @example {
-             *       "due_at": "Svar senast",
-             *       "lid": "Provnr",
-             *       "patient_number": "Pnr"
-             *     }
              */
             list_columns: {
                 [key: string]: string;
@@ -6253,23 +6270,25 @@ export interface components {
         /**
          * LaboratoryWays
          * @description What a laboratory has its own way of.
+         * @example {
+         *       "lid_pattern": "D##-#####",
+         *       "list_columns": {
+         *         "due_at": "Svar senast",
+         *         "lid": "Provnr",
+         *         "patient_number": "Pnr"
+         *       }
+         *     }
          */
         LaboratoryWays: {
             /**
              * Lid Pattern
              * @description What its case numbers look like: # a digit, @ a capital letter, + one or more of it, | or.
-             * @example D##-#####
              */
             lid_pattern?: string | null;
             /**
              * List Columns
              * @description Our name of a column to the list's heading; an empty heading leaves the column out.
              * @default {}
-             * @example {
-             *       "due_at": "Svar senast",
-             *       "lid": "Provnr",
-             *       "patient_number": "Pnr"
-             *     }
              */
             list_columns: {
                 [key: string]: string;
@@ -6560,6 +6579,11 @@ export interface components {
         /**
          * LocalSignIn
          * @description A local account. The code is left out only when no second factor has been set up yet.
+         * @example {
+         *       "code": "123456",
+         *       "login": "eva.ek",
+         *       "password": "korrekt häst batteri häftstift"
+         *     }
          */
         LocalSignIn: {
             /** Login */
@@ -6626,6 +6650,12 @@ export interface components {
         /**
          * LogQuestion
          * @description What is looked for in the log; what is left out does not matter.
+         * @example {
+         *       "event": "SLIDE_OPENED",
+         *       "since": "2026-11-01T00:00:00+01:00",
+         *       "until": "2026-12-01T00:00:00+01:00",
+         *       "whose": "OUR_DATA"
+         *     }
          */
         LogQuestion: {
             /**
@@ -6878,6 +6908,11 @@ export interface components {
         /**
          * MoreSlides
          * @description Slides to hand out too.
+         * @example {
+         *       "slide_ids": [
+         *         "01a20385-52ab-7c20-9d31-2f6b7a815c23"
+         *       ]
+         *     }
          */
         MoreSlides: {
             /** Slide Ids */
@@ -6899,6 +6934,9 @@ export interface components {
         /**
          * NamedReader
          * @description Somebody at the performer.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02"
+         *     }
          */
         NamedReader: {
             /**
@@ -6910,6 +6948,12 @@ export interface components {
         /**
          * NewAbsence
          * @description When somebody will be away.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+         *       "ends_at": "2027-01-04T00:00:00+01:00",
+         *       "kind": "VACATION",
+         *       "starts_at": "2026-12-21T00:00:00+01:00"
+         *     }
          */
         NewAbsence: {
             /**
@@ -6932,6 +6976,18 @@ export interface components {
         /**
          * NewAgreement
          * @description A text to sign. One's own care provider is party a; party b is left out where it is the platform operator.
+         * @example {
+         *       "party_b": "01a20380-05c4-7b24-b1d4-3a0d5b6e4d04",
+         *       "text": {
+         *         "doc_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *         "document_ref": "Dnr 2026-0118",
+         *         "notice_period_days": 90,
+         *         "purpose": "Second opinion mellan Region Prov och Region Exempel",
+         *         "run_off_days": 30,
+         *         "valid_from": "2026-12-01T00:00:00+01:00"
+         *       },
+         *       "type": "COOPERATION"
+         *     }
          */
         NewAgreement: {
             type: components["schemas"]["AgreementType"];
@@ -6942,6 +6998,9 @@ export interface components {
         /**
          * NewAmender
          * @description Who may change a signed answer besides its author: an assignment of the own care provider.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02"
+         *     }
          */
         NewAmender: {
             /**
@@ -6953,6 +7012,13 @@ export interface components {
         /**
          * NewAnalysis
          * @description A need-and-risk analysis that was decided; reviewed within a year where nothing else is said.
+         * @example {
+         *       "decided_at": "2026-11-20T10:00:00+01:00",
+         *       "decided_by": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+         *       "document_ref": "Dnr 2026-0119",
+         *       "review_due": "2027-11-20",
+         *       "role": "PAT"
+         *     }
          */
         NewAnalysis: {
             role: components["schemas"]["Role"];
@@ -6978,6 +7044,15 @@ export interface components {
         /**
          * NewAssignment
          * @description A further assignment for somebody who works for one's own care provider.
+         * @example {
+         *       "care_unit_id": "01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+         *       "commission_hsa_id": "SE0000000000-3C02",
+         *       "commission_name": "Patolog, kvalitetssäkring",
+         *       "commission_purpose": "Kvalitetssäkring",
+         *       "employee_hsa_id": "SE0000000000-2B01",
+         *       "person_id": "01a20380-1c10-7a41-9c1e-5d2f7b8e0a01",
+         *       "valid_from": "2026-12-01T00:00:00+01:00"
+         *     }
          */
         NewAssignment: {
             /** Employee Hsa Id */
@@ -7030,6 +7105,11 @@ export interface components {
          *     Attributes:
          *         information_care_unit_id: of an inner block: whose information it covers.
          *         information_start, information_end: only what was registered in between, both included.
+         * @example {
+         *       "information_care_unit_id": "01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+         *       "requested_at": "2026-11-22T14:05:00+01:00",
+         *       "type": "INNER"
+         *     }
          */
         NewBlock: {
             type: components["schemas"]["BlockType"];
@@ -7047,6 +7127,15 @@ export interface components {
         /**
          * NewBlockBody
          * @description A tissue block to register with its glass; without a number it gets the next one.
+         * @example {
+         *       "description": "Central skiva",
+         *       "glass": [
+         *         {
+         *           "barcode": "D26-00801-A1-1",
+         *           "stain_code": "HE"
+         *         }
+         *       ]
+         *     }
          */
         NewBlockBody: {
             /** Embedding */
@@ -7066,6 +7155,34 @@ export interface components {
         /**
          * NewCase
          * @description A case to register in one's own laboratory, with everything that is known of it.
+         * @example {
+         *       "accessioned_at": "2026-11-21T09:00:00+01:00",
+         *       "clinical_question": "Malignitet?",
+         *       "department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *       "due_at": "2026-12-01T16:00:00+01:00",
+         *       "lid": "D26-00801",
+         *       "patient_id": "01a20384-4a53-7e46-83f6-8d5cae1b4f06",
+         *       "referral": {
+         *         "question": "Malignitet?",
+         *         "referral_number": "R2611-0042"
+         *       },
+         *       "specimens": [
+         *         {
+         *           "blocks": [
+         *             {
+         *               "glass": [
+         *                 {
+         *                   "barcode": "D26-00801-A1-1",
+         *                   "stain_code": "HE"
+         *                 }
+         *               ]
+         *             }
+         *           ],
+         *           "site": "Vänster underarm",
+         *           "type": "Hudbiopsi"
+         *         }
+         *       ]
+         *     }
          */
         NewCase: {
             /** @default HISTOLOGY */
@@ -7074,25 +7191,16 @@ export interface components {
             priority: components["schemas"]["Priority"];
             /** Svf Code */
             svf_code?: string | null;
-            /**
-             * Due At
-             * @example 2026-12-01T16:00:00Z
-             */
+            /** Due At */
             due_at?: string | null;
-            /**
-             * Clinical Question
-             * @example Malignitet?
-             */
+            /** Clinical Question */
             clinical_question?: string | null;
             /** Clinical History */
             clinical_history?: string | null;
             /** @example L3 */
             complexity_level?: components["schemas"]["Complexity"] | null;
-            /**
-             * Points
-             * @example 2.5
-             */
-            points?: number | string | null;
+            /** Points */
+            points?: (number | string) | null;
             /** Responsible Assignment Id */
             responsible_assignment_id?: string | null;
             /** Referral Decided At */
@@ -7111,10 +7219,7 @@ export interface components {
              * Format: uuid
              */
             department_id: string;
-            /**
-             * Lid
-             * @example D26-00801
-             */
+            /** Lid */
             lid: string;
             /**
              * Patient Id
@@ -7124,7 +7229,6 @@ export interface components {
             /**
              * Accessioned At
              * Format: date-time
-             * @example 2026-11-21T08:00:00Z
              */
             accessioned_at: string;
             referral?: components["schemas"]["ReferralBody"] | null;
@@ -7157,10 +7261,7 @@ export interface components {
          *     }
          */
         NewChange: {
-            /**
-             * Number
-             * @example 7
-             */
+            /** Number */
             number: number;
             how: components["schemas"]["Change"];
             reason: components["schemas"]["AmendmentReason"];
@@ -7191,6 +7292,11 @@ export interface components {
          *     Attributes:
          *         only_me: for oneself alone.
          *         by_representative: somebody spoke for the patient.
+         * @example {
+         *       "how": "ORAL",
+         *       "scope": "SVOD",
+         *       "type": "CONSENT"
+         *     }
          */
         NewConsent: {
             /**
@@ -7216,6 +7322,12 @@ export interface components {
         /**
          * NewDelegation
          * @description A permission to hand to a coordinator until a day.
+         * @example {
+         *       "document_ref": "Dnr 2026-0120",
+         *       "permission": "ACCEPT_REQUEST",
+         *       "to_assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+         *       "valid_to": "2027-01-04T00:00:00+01:00"
+         *     }
          */
         NewDelegation: {
             /**
@@ -7240,6 +7352,11 @@ export interface components {
         /**
          * NewDepartment
          * @description A department to enter.
+         * @example {
+         *       "care_unit_id": "01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+         *       "name": "Klinisk patologi, gastro",
+         *       "phone_urgent": "0480-000 00"
+         *     }
          */
         NewDepartment: {
             /**
@@ -7255,17 +7372,16 @@ export interface components {
         /**
          * NewDestination
          * @description Somewhere to send answers to.
+         * @example {
+         *       "address": "https://lis.example/samsyn/answers",
+         *       "kind": "WEBHOOK",
+         *       "name": "Laboratoriesystemet"
+         *     }
          */
         NewDestination: {
-            /**
-             * Name
-             * @example Laboratoriesystemet
-             */
+            /** Name */
             name: string;
-            /**
-             * Address
-             * @example https://lis.example/samsyn/answers
-             */
+            /** Address */
             address?: string | null;
             /** @default BOTH */
             answers: components["schemas"]["cases__sharing__destinations__Answers"];
@@ -7275,12 +7391,16 @@ export interface components {
              * @enum {string}
              */
             language: "sv" | "en";
-            /** @example WEBHOOK */
             kind: components["schemas"]["DestinationKind"];
         };
         /**
          * NewEmergency
          * @description That there is an emergency in which the patient cannot be asked; for oneself, for a day.
+         * @example {
+         *       "reason": "Medvetslös; fryssnitt under pågående operation.",
+         *       "scope": "SVOD",
+         *       "type": "EMERGENCY"
+         *     }
          */
         NewEmergency: {
             /**
@@ -7295,6 +7415,10 @@ export interface components {
         /**
          * NewEvidence
          * @description Where the evidence is, or who sees to it by when.
+         * @example {
+         *       "evidence_ref": "Dnr 2026-0121",
+         *       "valid_to": "2028-01-01T00:00:00+01:00"
+         *     }
          */
         NewEvidence: {
             /** Evidence Ref */
@@ -7309,6 +7433,11 @@ export interface components {
         /**
          * NewExtract
          * @description Whose accesses, of which period.
+         * @example {
+         *       "patient_id": "01a20384-4a53-7e46-83f6-8d5cae1b4f06",
+         *       "since": "2026-01-01T00:00:00+01:00",
+         *       "until": "2026-11-22T00:00:00+01:00"
+         *     }
          */
         NewExtract: {
             /**
@@ -7364,6 +7493,12 @@ export interface components {
         /**
          * NewGlassOf
          * @description A glass to register, of a tissue block or of the specimen itself.
+         * @example {
+         *       "antibody": "CK20",
+         *       "stain_code": "CK20",
+         *       "stain_kind": "IHC",
+         *       "tissue_block_id": "01a20385-4fd2-728a-873a-c190e25f830a"
+         *     }
          */
         NewGlassOf: {
             /**
@@ -7399,6 +7534,11 @@ export interface components {
         /**
          * NewGrant
          * @description A role to give; it waits until a head of the unit approves it.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+         *       "department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *       "role": "PAT"
+         *     }
          */
         NewGrant: {
             /**
@@ -7431,12 +7571,14 @@ export interface components {
          *         blocking: a question without whose answer the reader cannot go on: it stops the clock.
          *         reply_to_id: with a reply, the question.
          *         annotation_id: the place on a slide that it is about.
+         * @example {
+         *       "blocking": true,
+         *       "body": "Finns det en tidigare biopsi från samma lesion?",
+         *       "kind": "QUESTION"
+         *     }
          */
         NewMessage: {
-            /**
-             * Body
-             * @example Finns det en tidigare biopsi från samma lesion?
-             */
+            /** Body */
             body: string;
             /** @default COMMENT */
             kind: components["schemas"]["MessageKind"];
@@ -7453,6 +7595,9 @@ export interface components {
         /**
          * NewMismatch
          * @description Whether what is gathered under the patient may be different people's.
+         * @example {
+         *       "doubtful": true
+         *     }
          */
         NewMismatch: {
             /** Doubtful */
@@ -7461,6 +7606,10 @@ export interface components {
         /**
          * NewNotice
          * @description That a patient was told.
+         * @example {
+         *       "channel": "LETTER",
+         *       "text_version": "3"
+         *     }
          */
         NewNotice: {
             channel: components["schemas"]["NoticeChannel"];
@@ -7470,6 +7619,9 @@ export interface components {
         /**
          * NewObjection
          * @description Whether the patient objects to sharing.
+         * @example {
+         *       "objects": true
+         *     }
          */
         NewObjection: {
             /** Objects */
@@ -7515,6 +7667,14 @@ export interface components {
         /**
          * NewPatient
          * @description Somebody to take in; birth date and sex where the number does not state them.
+         * @example {
+         *       "family_name": "Tolvansson",
+         *       "given_name": "Tolvan",
+         *       "number": {
+         *         "type": "PNR",
+         *         "value": "19121212-1212"
+         *       }
+         *     }
          */
         NewPatient: {
             number: components["schemas"]["Number"];
@@ -7529,6 +7689,30 @@ export interface components {
         /**
          * NewPerson
          * @description Somebody who begins to work for one's own care provider. Who is known by the licence is found by it.
+         * @example {
+         *       "assignment": {
+         *         "care_unit_id": "01a20380-0a2e-7f13-a0c3-4f1e6a7d2c03",
+         *         "commission_hsa_id": "SE0000000000-3C01",
+         *         "commission_name": "Patolog, vård och behandling",
+         *         "commission_purpose": "Vård och behandling",
+         *         "commission_rights": [
+         *           "Läsa;alt;VE"
+         *         ],
+         *         "department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *         "employee_hsa_id": "SE0000000000-2B01",
+         *         "valid_from": "2026-12-01T00:00:00+01:00"
+         *       },
+         *       "family_name": "Ek",
+         *       "given_name": "Eva",
+         *       "license_number": "000123",
+         *       "license_professions": [
+         *         "Läkare"
+         *       ],
+         *       "specialities": [
+         *         "Klinisk patologi"
+         *       ],
+         *       "title": "Överläkare"
+         *     }
          */
         NewPerson: {
             /** Given Name */
@@ -7559,6 +7743,9 @@ export interface components {
         /**
          * NewProtection
          * @description How the tax agency protects the identity, as just looked up.
+         * @example {
+         *       "protection": "SEKRETESSMARKERING"
+         *     }
          */
         NewProtection: {
             protection: components["schemas"]["Protection"];
@@ -7566,6 +7753,9 @@ export interface components {
         /**
          * NewPublicNotice
          * @description That all patients were told.
+         * @example {
+         *       "text_version": "3"
+         *     }
          */
         NewPublicNotice: {
             /** Text Version */
@@ -7574,12 +7764,13 @@ export interface components {
         /**
          * NewReader
          * @description Somebody else at the performer, and why.
+         * @example {
+         *       "assignment_id": "01a20380-2d31-7c52-8b2d-6e3a8c9f1b02",
+         *       "text": "Ledig från och med i morgon."
+         *     }
          */
         NewReader: {
-            /**
-             * Text
-             * @example Patienten har flyttat.
-             */
+            /** Text */
             text: string;
             /**
              * Assignment Id
@@ -7678,6 +7869,9 @@ export interface components {
         /**
          * NewReview
          * @description Which month is to be reviewed.
+         * @example {
+         *       "month": "2026-11-01"
+         *     }
          */
         NewReview: {
             /**
@@ -7690,6 +7884,24 @@ export interface components {
         /**
          * NewService
          * @description A service for the other party to accept; the customer is one of the agreement's parties.
+         * @example {
+         *       "agreement_id": "01a20381-3e42-7d35-92e5-7c4b9d0a3e05",
+         *       "customer_id": "01a20380-05c4-7b24-b1d4-3a0d5b6e4d04",
+         *       "terms": {
+         *         "accept_minutes": {
+         *           "ROUTINE": 1440
+         *         },
+         *         "answer_minutes": {
+         *           "ROUTINE": 7200
+         *         },
+         *         "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
+         *         "request_type": "SECOND_OPINION",
+         *         "subspecialties": [
+         *           "GI"
+         *         ],
+         *         "valid_from": "2026-12-01T00:00:00+01:00"
+         *       }
+         *     }
          */
         NewService: {
             /**
@@ -7719,10 +7931,7 @@ export interface components {
          *     }
          */
         NewSignature: {
-            /**
-             * Number
-             * @example 7
-             */
+            /** Number */
             number: number;
             /**
              * Kind
@@ -7741,6 +7950,23 @@ export interface components {
         /**
          * NewSpecimenBody
          * @description A specimen to register, with all that has been made of it; without a letter it gets the next one.
+         * @example {
+         *       "blocks": [
+         *         {
+         *           "glass": [
+         *             {
+         *               "barcode": "D26-00801-A1-1",
+         *               "stain_code": "HE"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "laterality": "LEFT",
+         *       "letter": "A",
+         *       "site": "Vänster underarm",
+         *       "type": "Hudbiopsi",
+         *       "type_code": "309066003"
+         *     }
          */
         NewSpecimenBody: {
             /**
@@ -7792,6 +8018,10 @@ export interface components {
         /**
          * NewUnit
          * @description A care unit to enter: one of law, or a part of one.
+         * @example {
+         *       "hsa_id": "SE0000000000-1A01",
+         *       "name": "Klinisk patologi"
+         *     }
          */
         NewUnit: {
             /** Hsa Id */
@@ -7811,23 +8041,22 @@ export interface components {
          *         urgency: the request's if left out.
          *         blocking: the reader waits for it: the clock stops.
          *         slides: new glass slides that are wanted, where sections are cut.
+         * @example {
+         *       "code": "CK20",
+         *       "comment": "Från det mest atypiska området.",
+         *       "kind": "IHC",
+         *       "target_id": "01a20385-4fd2-728a-873a-c190e25f830a",
+         *       "target_kind": "BLOCK"
+         *     }
          */
         NewWorkOrder: {
-            /** @example IHC */
             kind: components["schemas"]["WorkKind"];
-            /** @example BLOCK */
             target_kind?: components["schemas"]["TargetKind"] | null;
             /** Target Id */
             target_id?: string | null;
-            /**
-             * Code
-             * @example CK20
-             */
+            /** Code */
             code?: string | null;
-            /**
-             * Comment
-             * @example Från det mest atypiska området.
-             */
+            /** Comment */
             comment?: string | null;
             urgency?: components["schemas"]["Urgency"] | null;
             /** @default OWNER_LAB */
@@ -7966,6 +8195,10 @@ export interface components {
          *
          *     Attributes:
          *         root_oid: of a local reserve number's region; the national kinds have their own.
+         * @example {
+         *       "type": "PNR",
+         *       "value": "19121212-1212"
+         *     }
          */
         Number: {
             type: components["schemas"]["IdentifierType"];
@@ -8005,6 +8238,9 @@ export interface components {
         /**
          * OpenSlide
          * @description Which slide to open.
+         * @example {
+         *       "slide_id": "01a20385-52aa-7b11-8a7a-1b0a8f4a2b22"
+         *     }
          */
         OpenSlide: {
             /**
@@ -8346,6 +8582,9 @@ export interface components {
         /**
          * PersonChange
          * @description What is to be different; what is left out stays as it is.
+         * @example {
+         *       "family_name": "Ek Alm"
+         *     }
          */
         PersonChange: {
             /** Given Name */
@@ -8526,6 +8765,9 @@ export interface components {
         /**
          * Proof
          * @description Who is signed in shows again who they are: by one of the two. Demo people show nothing.
+         * @example {
+         *       "code": "123456"
+         *     }
          */
         Proof: {
             /** Password */
@@ -8542,6 +8784,11 @@ export interface components {
         /**
          * ProviderChange
          * @description What is to be different; what is left out stays as it is.
+         * @example {
+         *       "clinician_image_release": "ON_FINAL",
+         *       "dpo_contact": "dataskydd@prov.example",
+         *       "name": "Region Prov"
+         *     }
          */
         ProviderChange: {
             /** Name */
@@ -8580,6 +8827,9 @@ export interface components {
         /**
          * ProviderMove
          * @description Where a care provider goes.
+         * @example {
+         *       "status": "ACTIVE"
+         *     }
          */
         ProviderMove: {
             status: components["schemas"]["ProviderStatus"];
@@ -8841,13 +9091,14 @@ export interface components {
         /**
          * Refused
          * @description Why an order cannot be done.
+         * @example {
+         *       "reason": "INSUFFICIENT_MATERIAL",
+         *       "text": "Blocket är tomt."
+         *     }
          */
         Refused: {
             reason: components["schemas"]["RejectReason"];
-            /**
-             * Text
-             * @example Blocket är tomt.
-             */
+            /** Text */
             text?: string | null;
         };
         /**
@@ -9009,7 +9260,6 @@ export interface components {
          *         harm_weighed: you have weighed whether handing this out harms the patient.
          *         parent_request_id: an earlier request that this one follows.
          * @example {
-         *       "case_id": "01a20385-4f40-758f-9761-dfd273a10a16",
          *       "harm_weighed": true,
          *       "legal_ground": "CONSENT_PRESUMED_REFERRAL",
          *       "performer_department_id": "01a20385-51b2-7d0c-a6f4-0c5a4c1f1e11",
@@ -9246,12 +9496,12 @@ export interface components {
         /**
          * ReturnToAuthor
          * @description Why an answer goes back to its author. The owner is not told.
+         * @example {
+         *       "comment": "Snittytan i 3 är inte beskriven."
+         *     }
          */
         ReturnToAuthor: {
-            /**
-             * Comment
-             * @example Snittytan i 3 är inte beskriven.
-             */
+            /** Comment */
             comment: string;
         };
         /**
@@ -9339,6 +9589,9 @@ export interface components {
         /**
          * ReviewMove
          * @description Where a review goes. Whether it ends as done or escalated is decided by its findings.
+         * @example {
+         *       "to": "IN_REVIEW"
+         *     }
          */
         ReviewMove: {
             to: components["schemas"]["ReviewState"];
@@ -9380,6 +9633,9 @@ export interface components {
          *
          *     Attributes:
          *         codes_required: a primary report carries a code of topography and one of morphology.
+         * @example {
+         *       "codes_required": true
+         *     }
          */
         Rules: {
             /**
@@ -9433,6 +9689,11 @@ export interface components {
          *         assertion_id: from the first choice.
          *         until: seven days from now at the latest.
          *         whole_unit: for everybody at one's care unit; on consent only.
+         * @example {
+         *       "assertion_id": "01a20386-72b4-74ac-a95c-e3b20471a50c",
+         *       "reason": "Tidigare biopsi behövs för jämförelse.",
+         *       "until": "2026-11-23T14:05:00+01:00"
+         *     }
          */
         SecondChoice: {
             /**
@@ -9459,12 +9720,13 @@ export interface components {
          *
          *     Attributes:
          *         carrier: who carries it, and under what number.
+         * @example {
+         *       "at": "2026-11-22T14:05:00+01:00",
+         *       "carrier": "PostNord 00373500489530470000"
+         *     }
          */
         Sent: {
-            /**
-             * Carrier
-             * @example PostNord 00373500489530470000
-             */
+            /** Carrier */
             carrier: string;
             /**
              * At
@@ -9812,6 +10074,10 @@ export interface components {
          *
          *     Attributes:
          *         glass_slide_id: left out, it is the one glass of the case that waits for an image, if there is just one.
+         * @example {
+         *       "case_id": "01a20385-4f40-758f-9761-dfd273a10a16",
+         *       "glass_slide_id": "01a20385-5031-7179-b629-b08fd14e7209"
+         *     }
          */
         SlidesCase: {
             /**
@@ -9831,6 +10097,9 @@ export interface components {
         /**
          * SpecimenChange
          * @description What is to be different; what is left out stays as it is. Entering in error is for good.
+         * @example {
+         *       "gross_description": "Hudbit 12 x 8 x 5 mm med pigmenterad förändring."
+         *     }
          */
         SpecimenChange: {
             /**
@@ -9986,18 +10255,21 @@ export interface components {
         /**
          * Term
          * @description What is looked for; in a body, because people write identity numbers into every field there is.
+         * @example {
+         *       "term": "D26-00801"
+         *     }
          */
         Term: {
-            /**
-             * Term
-             * @example D26-00123
-             * @example R-7K3F2Q
-             */
+            /** Term */
             term: string;
         };
         /**
          * Termination
          * @description How and why an agreement is ended before its time.
+         * @example {
+         *       "ending": "UNDER_NOTICE",
+         *       "reason": "Samarbetet ersätts av ett nytt avtal."
+         *     }
          */
         Termination: {
             ending: components["schemas"]["cases__access__agreements__agreement__Ending"];
@@ -10075,6 +10347,14 @@ export interface components {
         /**
          * Text
          * @description What is agreed, frozen as soon as somebody signed. Moments are in UTC or with their offset.
+         * @example {
+         *       "doc_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "document_ref": "Dnr 2026-0118",
+         *       "notice_period_days": 90,
+         *       "purpose": "Second opinion mellan Region Prov och Region Exempel",
+         *       "run_off_days": 30,
+         *       "valid_from": "2026-12-01T00:00:00+01:00"
+         *     }
          */
         Text: {
             /** Purpose */
@@ -10130,6 +10410,9 @@ export interface components {
         /**
          * UnitChange
          * @description What is to be different; what is left out stays as it is. Closing is for good.
+         * @example {
+         *       "name": "Klinisk patologi och cytologi"
+         *     }
          */
         UnitChange: {
             /** Name */
@@ -10182,6 +10465,9 @@ export interface components {
         /**
          * UpTo
          * @description The newest one that was shown.
+         * @example {
+         *       "up_to": "01a20387-83c5-75bd-ba6d-f4c31582b60d"
+         *     }
          */
         UpTo: {
             /**
@@ -10298,12 +10584,12 @@ export interface components {
         /**
          * WantedVersion
          * @description Which version an annotation is to be again.
+         * @example {
+         *       "version": 1
+         *     }
          */
         WantedVersion: {
-            /**
-             * Version
-             * @example 1
-             */
+            /** Version */
             version: number;
         };
         /**
@@ -10344,23 +10630,23 @@ export interface components {
         /**
          * Why
          * @description Why, in words for the other side.
+         * @example {
+         *       "text": "Patienten har flyttat."
+         *     }
          */
         Why: {
-            /**
-             * Text
-             * @example Patienten har flyttat.
-             */
+            /** Text */
             text: string;
         };
         /**
          * Withdrawal
          * @description Why an attachment was entered in error.
+         * @example {
+         *       "reason": "Hör till ett annat fall."
+         *     }
          */
         Withdrawal: {
-            /**
-             * Reason
-             * @example Hör till ett annat fall.
-             */
+            /** Reason */
             reason: string;
         };
         /**
@@ -10469,12 +10755,12 @@ export interface components {
         /**
          * WrongAnswer
          * @description Why an answer was never right.
+         * @example {
+         *       "reason": "Skriven på fel fall."
+         *     }
          */
         WrongAnswer: {
-            /**
-             * Reason
-             * @example Skriven på fel fall.
-             */
+            /** Reason */
             reason: string;
         };
         /**
@@ -10616,6 +10902,9 @@ export interface components {
         /**
          * Ending
          * @description Why a block ends.
+         * @example {
+         *       "reason": "Patienten har begärt det."
+         *     }
          */
         viewer__api__blocks__Ending: {
             /** Reason */
@@ -10658,6 +10947,10 @@ export interface components {
         /**
          * NewRelation
          * @description Another case of the same patient that this one has to do with, or radiology's number of an examination.
+         * @example {
+         *       "related_case_id": "01a20384-6c75-7068-a518-af7ec03d6108",
+         *       "type": "PRIOR"
+         *     }
          */
         viewer__api__cases__NewRelation: {
             type: components["schemas"]["RelationType"];
@@ -10684,6 +10977,9 @@ export interface components {
          *     Attributes:
          *         reason_text: needed where the reason is another one.
          *         whole_unit: everybody at one's care unit does.
+         * @example {
+         *       "reason": "REFERRAL"
+         *     }
          */
         viewer__api__relations__NewRelation: {
             reason: components["schemas"]["RelationReason"];
@@ -10708,6 +11004,12 @@ export interface components {
         /**
          * Answers
          * @description Four questions about how the reading is done; the first yes decides.
+         * @example {
+         *       "looks_up": false,
+         *       "only_technical": false,
+         *       "owner_sends_case": true,
+         *       "works_for_owner": false
+         *     }
          */
         viewer__api__service_descriptions__Answers: {
             /** Works For Owner */
