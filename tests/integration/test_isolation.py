@@ -94,6 +94,7 @@ MORE = {
     "POST /api/requests/{request_id}/messages": {"reply_to_id": "said_id", "annotation_id": "annotation_id"},
     "POST /api/requests/{request_id}/work-orders": {"target_id": "tissue_block_id"},
     "POST /api/answers/{answer_id}/signatures": {"countersigner_id": "reader_id"},
+    "POST /api/answers/{answer_id}/changes": {"countersigner_id": "reader_id"},
     "PUT /api/reconciliations/{reconciliation_id}/outcome": {"third_request_id": "request_id"},
 }
 """Ids that a body may have and that tests/every_request.py leaves out: each is added alone."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, exists, func, select
+from sqlalchemy import Row, Select, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Bundle, Session, aliased
 
 from cases.access.actors import Actor, Period
@@ -28,6 +28,7 @@ from cases.sharing.requests.request import (
     ShareRequest,
     TaskAssignment,
 )
+from cases.sharing.requests.tasks import GIVEN_ON
 from cases.sharing.service_descriptions import RequestType, ServiceDescription
 
 QUEUE = PERMITS[Permission.SEE_OFFERS]
@@ -89,7 +90,7 @@ def _ask_shared() -> Select[Any]:
     tasks = select(func.array_agg(TaskAssignment.role)).where(
         TaskAssignment.request_id == ShareRequest.id,
         TaskAssignment.assignment_id == bindparam("assignment_id"),
-        TaskAssignment.released_at.is_(None),
+        or_(TaskAssignment.released_at.is_(None), TaskAssignment.release_reason != GIVEN_ON),
     )
     holds = select(func.array_agg(RequestHold.reason)).where(
         RequestHold.request_id == ShareRequest.id, RequestHold.resolved_at.is_(None)

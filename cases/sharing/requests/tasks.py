@@ -13,6 +13,8 @@ from cases.access import rights
 from cases.access.actors import Actor
 from cases.sharing.requests.request import ShareRequest, TaskAssignment, TaskRole
 
+GIVEN_ON = "reassigned"
+"""Why somebody has a task no more who has nothing to do with the request any longer; others are told how it ended."""
 RELEASING = frozenset({"recall", "confirm_recall", "take_back", "return", "expire", "decline"})
 """Moves with which nobody has anything to do with it any more."""
 
@@ -37,7 +39,7 @@ def give(
     session: Session, request: ShareRequest, assignment_id: uuid.UUID, role: TaskRole, *, by: Actor, now: datetime
 ) -> None:
     """Let somebody have a task, in place of whoever had it."""
-    release(session, request, role, now=now, reason="reassigned")
+    release(session, request, role, now=now, reason=GIVEN_ON)
     session.add(
         TaskAssignment(
             care_provider_id=request.performer_provider_id,
