@@ -24,13 +24,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx2
-from clients import make_client
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session, sessionmaker
 
 sys.path.append(str(Path(__file__).parents[1]))
+from clients import make_client
 from product import sign_in
 from slow_line import MEGABITS_S, ROUND_TRIP_MS, SLOWNESS, SlowLine
 

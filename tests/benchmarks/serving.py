@@ -18,6 +18,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx2
 from benchmarks.generator import Generator, Load, Target
+from clients import make_client
 from makers import folder_for_everyone, wait_for
 from product import ENDED, Product, cloned, put_pilot_in
 from proxy import HERE, find_nginx, free_port, in_front_of, running
@@ -44,6 +46,7 @@ from viewer.embedded.children import start_child
 ROUNDS = 5
 CONNECTIONS = 1, 16, 64
 TILES = 4000
+RENEWED_S = 40.0
 BAD_RATE, BAD_CONNECTIONS = 1150, 100
 """Requests a second, some of which are lost to starting up, and from how many connections."""
 READERS, SHARE, STEADY_S = 16, 0.5, 2.0
@@ -113,6 +116,25 @@ def choose(pyramid: Pyramid) -> list[tuple[int, int, int]]:
 
 
 @contextmanager
+def looked_at(address: str, viewing: str, token: str) -> Iterator[None]:
+    """Renew a viewing as a browser does in which somebody looks: an answer of the gate holds for two minutes."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(RENEWED_S):
+            with make_client(address, token) as client:
+                client.post(f"/api/viewings/{viewing}/renewals").raise_for_status()
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def stage(console: Console, given: Path | None) -> Iterator[Stage]:
     """Start everybody on the first core, with one slide."""
     with ExitStack() as stack:
@@ -147,7 +169,9 @@ def stage(console: Console, given: Path | None) -> Iterator[Stage]:
         web = product.start_web()
         with web.demo_person() as client:
             opened = client.post("/api/viewings", json={"slide_id": str(slide_id)}).json()["id"]
-            cookie = f"samsyn_session={client.cookies['samsyn_session']}"
+            token = client.cookies["samsyn_session"]
+            cookie = f"samsyn_session={token}"
+        stack.enter_context(looked_at(web.address, opened, token))
         port, iipsrv_port = free_port(), free_port()
         iipsrv = start_child(
             [IIPSRV, "--bind", f"{HERE}:{iipsrv_port}", "--backlog", "1024"],
