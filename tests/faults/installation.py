@@ -241,9 +241,12 @@ class Installation:
 
     def stop_parts(self, *parts: str) -> list[int]:
         """Stop processes where they are. Returns their ids, for `let_go`."""
-        pids = [process.pid for process in self.processes() if process.part in parts]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids = []
+        for process in self.processes():
+            if process.part in parts:
+                with suppress(ProcessLookupError):  # it ended since it was listed
+                    os.kill(process.pid, signal.SIGSTOP)
+                    pids.append(process.pid)
         self.timeline.note(f"stopped: {parts} {pids}")
         return pids
 
