@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, func, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Engine,
+    MetaData,
+    Uuid,
+    any_,
+    bindparam,
+    create_engine,
+    func,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    Session,
+    declared_attr,
+    mapped_column,
+    sessionmaker,
+)
 
 
 class UnsafeRole(Exception):
@@ -59,10 +79,14 @@ class Versioned:
         return {"version_id_col": cls.version}
 
 
-PATIENCE = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c statement_timeout=15s -c jit=off"}
+PATIENCE = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5_000,
+    "options": "-c statement_timeout=15s -c jit=off -c plan_cache_mode=force_generic_plan",
+}
 """A database that is cut off is given up within seconds, so that who waits for it can try again. libpq's names.
 
-Compiling a statement (jit) takes longer than any of ours runs.
+Compiling a statement (jit) takes longer than any of ours runs, and so does planning one again that has been prepared.
 """
 
 
@@ -109,12 +133,32 @@ def sessions(engine: Engine, **info: object) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False, info=info)
 
 
+def is_among(column: InstrumentedAttribute[Any], ids: Iterable[uuid.UUID] | str) -> ColumnElement[bool]:
+    """Whether a column is one of some ids: one array, so that the statement stays the same and is prepared once.
+
+    Args:
+        column: of ids.
+        ids: them, or the name of the parameter that brings them to a statement that is built once and kept.
+    """
+    if isinstance(ids, str):
+        return column == any_(bindparam(ids, type_=ARRAY(Uuid)))
+    return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
+
+
+def is_one_of(column: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of some values, which are written into the statement.
+
+    For the few values among many rows that a plan stands or falls with: it is made before parameters are known.
+    """
+    return column.in_(bindparam(None, sorted(values), type_=column.type, expanding=True, literal_execute=True))
+
+
 def act_for(session: Session, provider_id: uuid.UUID) -> None:
     """See from here on, in this transaction, what one care provider may see, and nothing else.
 
     Until this is called the web's role sees no provider's rows at all.
     """
-    session.execute(text("SELECT set_config('samsyn.care_provider', :provider, true)"), {"provider": str(provider_id)})
+    session.execute(_ACT_FOR, {"provider": str(provider_id)})
 
 
 @contextmanager
@@ -124,13 +168,17 @@ def platform(session: Session) -> Iterator[None]:
     Never for showing rows to somebody: finding a session, collecting facts for the gate, linking the log.
     """
     session.flush()
-    before = session.execute(text("SELECT current_user, set_config('role', 'samsyn_platform', true)")).scalar_one()
-    become = text("SELECT set_config('role', :before, true)")
+    before = session.execute(_BECOME_PLATFORM).scalar_one()
     try:
         yield
         session.flush()
     except BaseException:
         with suppress(SQLAlchemyError):  # a transaction that has failed goes back by itself, at its end
-            session.execute(become, {"before": before})
+            session.execute(_BECOME, {"before": before})
         raise
-    session.execute(become, {"before": before})
+    session.execute(_BECOME, {"before": before})
+
+
+_ACT_FOR = text("SELECT set_config('samsyn.care_provider', :provider, true)")
+_BECOME_PLATFORM = text("SELECT current_user, set_config('role', 'samsyn_platform', true)")
+_BECOME = text("SELECT set_config('role', :before, true)")

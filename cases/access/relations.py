@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, bindparam, or_, select
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, or_, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from cases.access import audit, rights
@@ -19,7 +19,7 @@ from cases.access.errors import Conflict, Invalid, NotPermitted, NotThere
 from cases.access.patients import Patient, as_subject
 from cases.access.permissions import Permission
 from cases.access.same_patients import find_same, note_changed
-from cases.database import Base, Versioned
+from cases.database import Base, Versioned, is_among
 
 
 class RelationReason(StrEnum):
@@ -213,19 +213,7 @@ def find_relations(
     same = same or find_same(session, patient_ids)
     found: dict[uuid.UUID, list[RelationFacts]] = {}
     every: frozenset[uuid.UUID] = frozenset().union(*same.values())
-    relation = PatientRelation
-    rows = session.execute(
-        select(
-            relation.patient_id,
-            relation.care_provider_id,
-            relation.care_unit_id,
-            relation.assignment_id,
-            relation.reason,
-            relation.start_at,
-            relation.end_at,
-        ).where(relation.patient_id.in_(every))
-    )
-    for row in rows:
+    for row in session.execute(_ASK_RELATIONS, {"patient_ids": list(every)}):
         facts = RelationFacts(
             provider_id=row.care_provider_id,
             unit_id=row.care_unit_id,
@@ -328,7 +316,19 @@ def find_notices(session: Session, patient_ids: Collection[uuid.UUID]) -> Mappin
     return {patient_id: tuple(facts) for patient_id, facts in found.items()}
 
 
-@cache  # the gate asks for every decision, and making the alias takes longer than asking
+# Built once, as the next: the gate asks for every decision, and making a statement takes longer than asking.
+_ASK_RELATIONS = select(
+    PatientRelation.patient_id,
+    PatientRelation.care_provider_id,
+    PatientRelation.care_unit_id,
+    PatientRelation.assignment_id,
+    PatientRelation.reason,
+    PatientRelation.start_at,
+    PatientRelation.end_at,
+).where(is_among(PatientRelation.patient_id, "patient_ids"))
+
+
+@cache
 def _ask_notices() -> Select[uuid.UUID, uuid.UUID, datetime, datetime | None]:
     row, notice = aliased(Patient), PatientInformationNotice
     to_all = notice.patient_id.is_(None) & (notice.care_provider_id == row.care_provider_id)
@@ -336,5 +336,5 @@ def _ask_notices() -> Select[uuid.UUID, uuid.UUID, datetime, datetime | None]:
         select(Patient.id, notice.care_provider_id, notice.given_at, notice.end_at)
         .join(row, row.same_as_id == Patient.same_as_id)
         .join(notice, or_(notice.patient_id == row.id, to_all))
-        .where(Patient.id.in_(bindparam("patient_ids", expanding=True)))
+        .where(is_among(Patient.id, "patient_ids"))
     )

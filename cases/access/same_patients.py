@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from cases.access import rights
 from cases.access.patients import IdentifierStatus, Patient, PatientIdentifier, Protection
-from cases.database import platform
+from cases.database import is_among, platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _ask_facts() -> Select[uuid.UUID, bool, datetime, bool]:
             func.bool_or(row.mismatch_at.is_not(None)),
         )
         .join(row, row.same_as_id == asked.same_as_id)
-        .where(asked.id.in_(bindparam("patient_ids", expanding=True)))
+        .where(is_among(asked.id, "patient_ids"))
         .group_by(asked.id)
     )
 
@@ -81,7 +81,7 @@ def _ask_same() -> Select[uuid.UUID, uuid.UUID]:
         .join(match, match.id == same.patient_id)
         .join(theirs, theirs.same_as_id == match.same_as_id)
         .where(
-            asked.id.in_(bindparam("patient_ids", expanding=True)),
+            is_among(asked.id, "patient_ids"),
             number.status != IdentifierStatus.ERROR,
             same.status != IdentifierStatus.ERROR,
         )

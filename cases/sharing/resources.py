@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from cases.access.actors import Actor, Period
@@ -21,7 +21,7 @@ from cases.access.organisations import CareProvider, ProviderStatus
 from cases.access.permissions import PERMITS, Permission, Role
 from cases.access.relations import NoticeFacts, RelationFacts, find_notices, find_relations
 from cases.access.same_patients import PatientFacts, find_facts, find_same
-from cases.database import platform
+from cases.database import is_among, platform
 from cases.records.attachments import Attachment
 from cases.records.pathology_case import OPEN, CaseMember, CaseStatus, PathologyCase
 from cases.records.slide_images import SlideImage
@@ -159,11 +159,8 @@ def _describe_all(session: Session, things: Sequence[Thing], *, by: Actor, now: 
 def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datetime) -> Collected:
     providers = {thing.provider_id for thing in things} | {by.provider_id}
     case_ids = {thing.case_id for thing in things if thing.case_id}
-    cases = {case.id: case for case in session.execute(select(*CASE).where(PathologyCase.id.in_(case_ids)))}
-    members = select(CaseMember.case_id).where(
-        CaseMember.case_id.in_(case_ids), CaseMember.assignment_id == by.assignment_id, CaseMember.ended_at.is_(None)
-    )
-    active = select(CareProvider.id).where(CareProvider.id.in_(providers), CareProvider.status == ProviderStatus.ACTIVE)
+    asked = {"case_ids": list(case_ids), "assignment_id": by.assignment_id}
+    cases = {case.id: case for case in session.execute(_ASK_CASES, asked)}
     patient_ids = {case.patient_id for case in cases.values()}
     same = find_same(session, patient_ids)
     everybody = frozenset[uuid.UUID]().union(*same.values())
@@ -171,9 +168,9 @@ def _collect(session: Session, things: Sequence[Thing], *, by: Actor, now: datet
         actor=by,
         now=now,
         terms=find_terms(session, providers),
-        active=frozenset(session.scalars(active)),
+        active=frozenset(session.scalars(_ASK_ACTIVE, {"provider_ids": list(providers)})),
         cases=cases,
-        taken_part=frozenset(session.scalars(members)),
+        taken_part=frozenset(case.id for case in cases.values() if case.in_team),
         patients=find_facts(session, patient_ids),
         same=same,
         blocks=find_blocks(session, everybody),
@@ -367,7 +364,8 @@ def _overlaps(these: Sequence[Period], those: Sequence[Period]) -> tuple[Period,
     return tuple(found)
 
 
-CASE = (
+# Built once, since making a statement takes longer than asking. What of a case matters: light, and as it stands now.
+_ASK_CASES = select(
     PathologyCase.id,
     PathologyCase.care_provider_id,
     PathologyCase.patient_id,
@@ -378,5 +376,14 @@ CASE = (
     PathologyCase.accessioned_at,
     PathologyCase.created_at,
     PathologyCase.last_registered_at,
+    exists()
+    .where(
+        CaseMember.case_id == PathologyCase.id,
+        CaseMember.assignment_id == bindparam("assignment_id"),
+        CaseMember.ended_at.is_(None),
+    )
+    .label("in_team"),
+).where(is_among(PathologyCase.id, "case_ids"))
+_ASK_ACTIVE = select(CareProvider.id).where(
+    is_among(CareProvider.id, "provider_ids"), CareProvider.status == ProviderStatus.ACTIVE
 )
-"""What of a case matters here: light, and always as it stands now."""

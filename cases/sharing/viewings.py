@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Uuid, any_, bindparam, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, ForeignKey, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cases.access import audit, rights
@@ -26,7 +25,7 @@ from cases.access.gate import Code, Intent, decide
 from cases.access.organisations import CareProvider
 from cases.access.rights import Changed
 from cases.access.sessions import SignInSession, actors_of, alive
-from cases.database import Base, platform
+from cases.database import Base, is_among, platform
 from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import PyramidState, SlideImage, SlideStatus
 from cases.sharing.requests import effects
@@ -206,7 +205,7 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
             .join(CareProvider, CareProvider.id == SlideImage.care_provider_id)
             .where(
                 # One array, however many there are: the statement stays the same and is prepared once.
-                Viewing.id == any_(bindparam(None, list(viewing_ids), ARRAY(Uuid))),
+                is_among(Viewing.id, viewing_ids),
                 Viewing.closed_at.is_(None),
                 Viewing.until > datetime.now(UTC),
                 or_(Viewing.early, SlideImage.status.in_((SlideStatus.VERIFIED, SlideStatus.AVAILABLE))),

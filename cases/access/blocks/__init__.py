@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, bindparam, select
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, ForeignKeyConstraint, Select, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from cases.access import audit
@@ -26,7 +26,7 @@ from cases.access.organisations import CareUnit
 from cases.access.patients import Patient
 from cases.access.patients import as_subject as patient_as_subject
 from cases.access.same_patients import note_changed
-from cases.database import Base, Versioned
+from cases.database import Base, Versioned, is_among
 
 __all__ = [
     "MOVES",
@@ -297,7 +297,7 @@ def _ask_blocks() -> Select[*tuple[Any, ...]]:
         .join(block, block.patient_id == own.id)
         .outerjoin(lift, (lift.block_id == block.id) & lift.cancelled_at.is_(None))
         .outerjoin(consent, consent.id == lift.assertion_id)
-        .where(asked.id.in_(bindparam("patient_ids", expanding=True)), block.status == BlockStatus.ACTIVE)
+        .where(is_among(asked.id, "patient_ids"), block.status == BlockStatus.ACTIVE)
     )
 
 

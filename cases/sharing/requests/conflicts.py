@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, CompoundSelect, bindparam, literal, or_, select, union
+from sqlalchemy import CompoundSelect, literal, or_, select, union
 from sqlalchemy.orm import Session
 
 from cases.access.people import Assignment
-from cases.database import platform
+from cases.database import is_among, platform
 from cases.records.pathology_case import PathologyCase
 from cases.sharing.moves import StateEvent
 from cases.sharing.requests.request import ShareRequest
@@ -45,11 +45,10 @@ def find_conflicted(
 
 @cache
 def _ask_conflicted() -> CompoundSelect[Any]:
-    case_ids: BindParameter[Any] = bindparam("case_ids", expanding=True)
     responsible = (
         select(PathologyCase.id, literal(None, ShareRequest.id.type), Assignment.person_id)
         .join(Assignment, Assignment.id == PathologyCase.responsible_assignment_id)
-        .where(PathologyCase.id.in_(case_ids))
+        .where(is_among(PathologyCase.id, "case_ids"))
     )
     signed = (
         select(ShareRequest.case_id, ShareRequest.id, Assignment.person_id)
@@ -58,8 +57,8 @@ def _ask_conflicted() -> CompoundSelect[Any]:
         .where(
             StateEvent.event.in_(SIGNING),
             or_(
-                ShareRequest.case_id.in_(case_ids) & (ShareRequest.type == RequestType.WORKLOAD_TRANSFER),
-                ShareRequest.id.in_(bindparam("parent_ids", expanding=True)),
+                is_among(ShareRequest.case_id, "case_ids") & (ShareRequest.type == RequestType.WORKLOAD_TRANSFER),
+                is_among(ShareRequest.id, "parent_ids"),
             ),
         )
     )

@@ -17,6 +17,7 @@ from cases.access.actors import Actor, Period
 from cases.access.agreements import Agreement
 from cases.access.gate import CareLink, Code, DisclosureFacts
 from cases.access.permissions import PERMITS, Permission, Role
+from cases.database import is_among
 from cases.sharing.requests import agreed
 from cases.sharing.requests.disclosure import DisclosedItem, Disclosure
 from cases.sharing.requests.hold import MEANINGS, HoldReason, RequestHold
@@ -111,7 +112,7 @@ def _ask_shared() -> Select[Any]:
         .join(ServiceDescription, ServiceDescription.id == ShareRequest.service_description_id)
         .join(Agreement, Agreement.id == ServiceDescription.agreement_id)
         .where(
-            DisclosedItem.resource_id.in_(bindparam("ids", expanding=True)),
+            is_among(DisclosedItem.resource_id, "ids"),
             Disclosure.to_provider_id == bindparam("provider_id"),
             Disclosure.to_unit_id == bindparam("unit_id"),
             ~exists().where(newer.request_id == Disclosure.request_id, newer.version_no > Disclosure.version_no),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from cases.access.actors import Actor
 from cases.access.gate import Code, Decision, Intent, Resource, decide
 from cases.access.patients import IdentifierStatus, Patient, PatientIdentifier, Sex
 from cases.access.vault import find_vault
+from cases.database import is_among
 from cases.records.completeness import VIEWABLE, find_completeness
 from cases.records.pathology_case import PathologyCase
 from cases.records.slide_images import SlideImage, SlideStatus
@@ -27,11 +27,6 @@ from cases.sharing.worklists.slides import ABOUT_THE_ACTOR
 
 THUMBNAILS = 8
 """As many of a case's slides are shown when somebody points at its line."""
-
-
-def is_among(column: InstrumentedAttribute[Any], ids: Iterable[uuid.UUID]) -> ColumnElement[bool]:
-    """Whether a column is one of some ids: one array, so that the statement stays the same and is prepared once."""
-    return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +162,7 @@ def _ask_patients() -> Select[Patient, bytes]:
             PatientIdentifier,
             and_(PatientIdentifier.patient_id == linked.id, PatientIdentifier.status == IdentifierStatus.CURRENT),
         )
-        .where(Patient.id == any_(bindparam("patient_ids", type_=ARRAY(Uuid))))
+        .where(is_among(Patient.id, "patient_ids"))
         .order_by(PatientIdentifier.id)
     )
 

@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, union
 from sqlalchemy.orm import aliased
 
 from cases.access.actors import Actor
 from cases.access.permissions import PERMITS, Permission, Role
+from cases.database import is_one_of
 from cases.records.completeness import VIEWABLE
 from cases.records.pathology_case import OPEN, CaseMember, PathologyCase
 from cases.records.slide_images import SlideImage, SlideStatus
@@ -89,35 +90,39 @@ def holds_requests(which: RequestList, *, by: Actor, now: datetime) -> ColumnEle
     """Which requests stand in a list, of those that the actor's care provider is a party of."""
     match which:
         case RequestList.READING:
-            waiting = select(Answer.request_id).where(Answer.status == AnswerStatus.AWAITING_COUNTERSIGN)
-            return and_(_in_hands_of(by), or_(is_at(*TAKEN), ShareRequest.id.in_(waiting)))
+            waiting = exists().where(
+                Answer.request_id == ShareRequest.id, is_one_of(Answer.status, {AnswerStatus.AWAITING_COUNTERSIGN})
+            )
+            return and_(_in_hands_of(by), or_(is_at(*TAKEN), waiting))
         case RequestList.INBOX:
             return and_(_comes_to(by, now), is_at(RequestStatus.OFFERED, RequestStatus.ACCEPTED))
         case RequestList.SENT:
-            under_way = ShareRequest.status.in_({*UNANSWERED, RequestStatus.ANSWERED})
+            under_way = is_one_of(ShareRequest.status, {*UNANSWERED, RequestStatus.ANSWERED})
             return and_(_goes_from(by, now), or_(under_way, ShareRequest.id.in_(_find_come_back(by, now))))
         case RequestList.DRAFTS:
-            return and_(_goes_from(by, now), ShareRequest.status == RequestStatus.DRAFT)
+            return and_(_goes_from(by, now), is_one_of(ShareRequest.status, {RequestStatus.DRAFT}))
         case RequestList.ORDERED:
-            ordered = select(WorkOrder.request_id).where(
-                WorkOrder.status.in_(TO_DO), WorkOrder.done_by == DoneBy.PERFORMER_LAB
+            ordered = exists().where(
+                WorkOrder.request_id == ShareRequest.id,
+                is_one_of(WorkOrder.status, TO_DO),
+                WorkOrder.done_by == DoneBy.PERFORMER_LAB,
             )
-            return and_(_done_at(by, now), is_at(*TAKEN), ShareRequest.id.in_(ordered))
+            return and_(_done_at(by, now), is_at(*TAKEN), ordered)
 
 
 def holds_cases(which: CaseList, *, by: Actor, now: datetime) -> ColumnElement[bool]:
     """Which cases stand in a list, of those of the actor's care provider."""
     match which:
         case CaseList.MINE:
-            return and_(PathologyCase.id.in_(_find_mine(by)), PathologyCase.status.in_(OPEN))
+            return and_(PathologyCase.id.in_(_find_mine(by)), is_one_of(PathologyCase.status, OPEN))
         case CaseList.INCOMPLETE:
-            return PathologyCase.id.in_(_find_incomplete(by, now))
+            return and_(_stands_here(by, now), _lacks_something())
 
 
 def is_at(*stages: RequestStatus) -> ColumnElement[bool]:
     """Which requests are at some stage, or were when they were held."""
-    held = and_(ShareRequest.status == RequestStatus.HELD, ShareRequest.held_from.in_(stages))
-    return or_(ShareRequest.status.in_(stages), held)
+    held = and_(is_one_of(ShareRequest.status, {RequestStatus.HELD}), is_one_of(ShareRequest.held_from, stages))
+    return or_(is_one_of(ShareRequest.status, stages), held)
 
 
 def is_late(now: datetime) -> ColumnElement[bool]:
@@ -162,7 +167,7 @@ def _find_come_back(by: Actor, now: datetime) -> Select[uuid.UUID]:
     came_back, next_one = _name_twice()
     return select(came_back.id).where(
         came_back.unit_id == by.unit_id,
-        came_back.status.in_(CAME_BACK),
+        is_one_of(came_back.status, CAME_BACK),
         came_back.ended_at > now - CAME_BACK_FOR,
         ~select(next_one.id).where(next_one.parent_request_id == came_back.id).exists(),
     )
@@ -181,26 +186,28 @@ def _find_mine(by: Actor) -> ColumnElement[uuid.UUID]:
     ).scalar_subquery()
 
 
-def _find_incomplete(by: Actor, now: datetime) -> ColumnElement[uuid.UUID]:
-    """Found from the open cases, which are few: without glass that is waited for, in quarantine, or with an order."""
+def _stands_here(by: Actor, now: datetime) -> ColumnElement[bool]:
+    """Open cases in the queues of one's departments."""
     queues = find_queues(Permission.SEE_OWN_WORKLIST, by=by, now=now)
-    here = select(PathologyCase.id).where(PathologyCase.care_unit_id == by.unit_id, PathologyCase.status.in_(OPEN))
-    if not queues.all:
-        here = here.where(PathologyCase.department_id.in_(queues.departments))
-    cases = here.cte("open_here", nesting=True)
-    scanned = (
-        select(SlideImage.glass_slide_id)
-        .join(cases, cases.c.id == SlideImage.case_id)
-        .where(SlideImage.status.in_(VIEWABLE), SlideImage.glass_slide_id.is_not(None))
+    here = and_(PathologyCase.care_unit_id == by.unit_id, is_one_of(PathologyCase.status, OPEN))
+    return here if queues.all else and_(here, PathologyCase.department_id.in_(queues.departments))
+
+
+def _lacks_something() -> ColumnElement[bool]:
+    """Cases without glass that is waited for, with a slide in quarantine, or with an order. Asked of each open case."""
+    scan = aliased(SlideImage)
+    scanned = exists().where(scan.glass_slide_id == GlassSlide.id, is_one_of(scan.status, VIEWABLE))
+    return or_(
+        exists().where(
+            GlassSlide.case_id == PathologyCase.id,
+            GlassSlide.expected,
+            GlassSlide.entered_in_error_at.is_(None),
+            ~scanned.correlate(GlassSlide),
+        ),
+        exists().where(SlideImage.case_id == PathologyCase.id, is_one_of(SlideImage.status, {SlideStatus.QUARANTINED})),
+        exists().where(
+            WorkOrder.case_id == PathologyCase.id,
+            is_one_of(WorkOrder.status, TO_DO),
+            WorkOrder.done_by == DoneBy.OWNER_LAB,
+        ),
     )
-    return union(
-        select(cases.c.id)
-        .join(GlassSlide, GlassSlide.case_id == cases.c.id)
-        .where(GlassSlide.expected, GlassSlide.entered_in_error_at.is_(None), GlassSlide.id.not_in(scanned)),
-        select(cases.c.id)
-        .join(SlideImage, SlideImage.case_id == cases.c.id)
-        .where(SlideImage.status == SlideStatus.QUARANTINED),
-        select(cases.c.id)
-        .join(WorkOrder, WorkOrder.case_id == cases.c.id)
-        .where(WorkOrder.status.in_(TO_DO), WorkOrder.done_by == DoneBy.OWNER_LAB),
-    ).scalar_subquery()

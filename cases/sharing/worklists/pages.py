@@ -15,7 +15,7 @@ from cases.access import audit
 from cases.access.actors import Actor
 from cases.access.audit import Event
 from cases.access.decisions import subject_of
-from cases.database import platform
+from cases.database import is_among, platform
 from cases.records.pathology_case import OPEN, CaseStatus, PathologyCase, Priority
 from cases.sharing.competences import Subspecialty
 from cases.sharing.requests import UNANSWERED, RequestStatus, ShareRequest, Side, side_of
@@ -174,7 +174,7 @@ def show_requests(session: Session, requests: Sequence[ShareRequest], *, by: Act
     ids = [request.id for request in requests]
     with platform(session):
         cases = session.scalars(
-            select(PathologyCase).where(lines.is_among(PathologyCase.id, {request.case_id for request in requests}))
+            select(PathologyCase).where(is_among(PathologyCase.id, {request.case_id for request in requests}))
         ).all()
         found = lines.find_cases(session, cases, by=by, now=now)
         slides = lines.count_requests(session, requests)

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.access.organisations import CareProvider, Department
 from cases.access.people import Assignment, Person
+from cases.database import is_among
 from cases.sharing.messages import Message, MessageKind
 from cases.sharing.moves import StateEvent
 from cases.sharing.requests import HoldReason, RequestHold
 from cases.sharing.work_orders.order import OPEN, DoneBy, WorkKind, WorkOrder, WorkOrderStatus
-from cases.sharing.worklists.lines import is_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _find_questions(session: Session, request_ids: Collection[uuid.UUID]) -> fro
 def _ask_questions() -> Select[uuid.UUID]:
     reply = aliased(Message)
     return select(Message.request_id).where(
-        Message.request_id == any_(bindparam("request_ids", type_=ARRAY(Uuid))),
+        is_among(Message.request_id, "request_ids"),
         Message.kind == MessageKind.QUESTION,
         Message.blocking,
         ~select(reply.id).where(reply.reply_to_id == Message.id).exists(),
