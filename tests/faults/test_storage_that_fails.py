@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -112,10 +113,12 @@ def test_originals_that_shrink_or_go_away_while_they_are_read(
 def test_a_file_that_shrinks_while_it_is_copied(installation: Installation, tmp_path: Path) -> None:
     source = tmp_path / "shrinking.svs"
     with source.open("wb") as file:
-        file.truncate(1 << 30)
+        file.truncate(2 << 30)
     ingest = installation.ingest(source)
     wait_for(lambda: any(half.stat().st_size for half in installation.unfinished()), within_s=120, every_s=0.002)
+    ingest.send_signal(signal.SIGSTOP)
     os.truncate(source, 4096)
+    ingest.send_signal(signal.SIGCONT)
     said, _ = ingest.communicate(timeout=120)
     assert ingest.returncode == 1
     assert "The file changed while it was copied." in " ".join(said.split())

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, literal, or_, select, union
+from sqlalchemy import CompoundSelect, literal, select, union
 from sqlalchemy.orm import Session
 
 from cases.access.people import Assignment
-from cases.database import is_among, platform
+from cases.database import is_among, is_one_of, platform
 from cases.records.pathology_case import PathologyCase
 from cases.sharing.moves import StateEvent
 from cases.sharing.requests.request import ShareRequest
@@ -54,15 +54,14 @@ def _ask_conflicted() -> CompoundSelect[Any]:
         select(ShareRequest.case_id, ShareRequest.id, Assignment.person_id)
         .join(StateEvent, StateEvent.entity_id == ShareRequest.id)
         .join(Assignment, Assignment.id == StateEvent.by_assignment_id)
-        .where(
-            StateEvent.event.in_(SIGNING),
-            or_(
-                is_among(ShareRequest.case_id, "case_ids") & (ShareRequest.type == RequestType.WORKLOAD_TRANSFER),
-                is_among(ShareRequest.id, "parent_ids"),
-            ),
-        )
+        .where(is_one_of(StateEvent.event, SIGNING))
     )
-    return union(responsible, signed)
+    # Apart from each other, so that each is found by its own index.
+    transferred = signed.where(
+        is_among(ShareRequest.case_id, "case_ids"), ShareRequest.type == RequestType.WORKLOAD_TRANSFER
+    )
+    judged = signed.where(is_among(ShareRequest.id, "parent_ids"))
+    return union(responsible, transferred, judged)
 
 
 def is_conflicted(session: Session, request: ShareRequest, person_id: uuid.UUID) -> bool:
