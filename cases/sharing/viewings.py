@@ -204,7 +204,6 @@ def find_live(session: Session, viewing_ids: Collection[uuid.UUID]) -> dict[uuid
             .join(SlideImage, SlideImage.id == Viewing.slide_image_id)
             .join(CareProvider, CareProvider.id == SlideImage.care_provider_id)
             .where(
-                # One array, however many there are: the statement stays the same and is prepared once.
                 is_among(Viewing.id, viewing_ids),
                 Viewing.closed_at.is_(None),
                 Viewing.until > datetime.now(UTC),
